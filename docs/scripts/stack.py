@@ -9,9 +9,11 @@ from typing import Final
 from tests.support.stack import results
 from tests.support.stack.results import ShownSystem
 from tests.support.stack.systems import CATEGORIES, SYSTEMS, StackSystem
+from viridian.cli.known_tools import KnownTool, ToolConnection, ToolState
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "stack.md"
 NOT_YET: Final = "not yet shown"
+NOBODY: Final = "nobody can run it"
 _HEAD: Final = """\
 <!-- Written by `python -m docs.scripts.stack` from tests/stack/results: run `make stack` instead of editing. -->
 
@@ -29,20 +31,24 @@ make stack SYSTEM=changed   # those with other files than in their last good run
 
 * **State** is that of the product, on the day that [tools](tools.md) names.
 * **Ran here** has the version that was installed when the tests of the example passed. *Changed since* marks an example
-  whose files are others now.
+  whose files are others now. *In part*: a part of the software did not run. *Interface only*: requests and files were
+  held to what the product publishes, and nothing of its server ran. *Contract only*: what every container is given
+  reached this one, and nothing of the product ran.
+* **Did not run** says what no test has run, and why. It is empty where the whole software ran.
 * **Seconds** are those of the tests, on two cores, without the installation.
 * Each example has an environment of its own, made by uv from the lock in its folder. Nothing of these systems is in the
   operator's environment.
 """
 _TABLE: Final = """\
-| system | state | how it is joined | ran here | seconds |
-|---|---|---|---|---|
+| system | state | how it is joined | ran here | seconds | did not run |
+|---|---|---|---|---|---|
 """
 _SHOWN: Final = """
 ## What was shown
 
-Each line is a test that ran against the software itself.
+Each line is a test that passed. It ran against the software itself, but for what *did not run*.
 """
+_EXTENT: Final = {ToolConnection.SHAPE_TESTED: "interface only", ToolConnection.NOT_TESTED: "contract only"}
 
 
 def page() -> str:
@@ -62,21 +68,31 @@ def _category(name: str, systems: tuple[str, ...], found: dict[StackSystem, Show
 
 
 def _row(system: StackSystem, result: ShownSystem | None) -> str:
-    ran, seconds = (_ran(system, result), f"{result.seconds:g}") if result else (NOT_YET, "")
+    tool = system.tool
     named = f"[{system.name}](#{system.slug})" if result else system.name
-    return f"| {named} | {system.tool.state} | {system.tool.way_in} | {ran} | {seconds} |\n"
+    shown, seconds = (ran(tool, result), f"{result.seconds:g}") if result else (not_run(tool), "")
+    if result and not result.failed and result.files != system.digest():
+        shown += ", changed since"
+    return f"| {named} | {tool.state} | {tool.way_in} | {shown} | {seconds} | {tool.untried} |\n"
 
 
-def _ran(system: StackSystem, result: ShownSystem) -> str:
+def not_run(tool: KnownTool) -> str:
+    """What stands in the place of a version and a day before the first run."""
+    return NOBODY if tool.state is ToolState.CLOSED and tool.untried else NOT_YET
+
+
+def ran(tool: KnownTool, result: ShownSystem) -> str:
+    """Which version ran on which day, and how much of it."""
     if result.failed:
         return f"failed on {result.on}"
-    product = next(version for name, version in result.versions.items() if name != "Python")
-    return f"{product} on {result.on}{'' if result.files == system.digest() else ', changed since'}"
+    extent = _EXTENT.get(tool.connection, "in part" if tool.untried else "")
+    return f"{', '.join(part for part in (result.product, extent) if part)} on {result.on}"
 
 
 def _shown(system: StackSystem, result: ShownSystem) -> Iterator[str]:
-    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    yield f"\n### {system.slug}\n\n[The example](../examples/stack/{system.slug}/README.md) ran with {versions}.\n\n"
+    versions = ", ".join(f"{name} {version}" for name, version in {**result.versions, **result.programs}.items())
+    yield f"\n### {system.slug}\n\n[The example](../examples/stack/{system.slug}/README.md) ran with {versions}.\n"
+    yield f"Did not run: {system.tool.untried}.\n\n" if system.tool.untried else "\n"
     for name in result.passed:
         yield f"* {_sentence(name)}\n"
     for name in result.failed:

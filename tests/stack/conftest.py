@@ -6,6 +6,7 @@ With --record-stack, a system whose tests have all run gets a new result, also w
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ from tests.support.stack.environment import versions
 from tests.support.stack.systems import with_example
 
 _DIGESTS = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.fixture
+def note_program(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """`note_program("git", "2.39.5")`: the version of a program that ran and is no package of the example's lock."""
+    return record_property
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,7 @@ from tests.support.stack import results, systems
 from tests.support.stack.results import ShownSystem
 from tests.support.stack.selected import NoExample, selected
 from tests.support.stack.systems import EXAMPLES, RESULTS, SYSTEMS, StackSystem, named, with_example
+from viridian.cli.known_tools import Basis, KnownTool, ToolConnection, ToolState
 from viridian.cli.manifest_rules import ManifestRules
 
 SYSTEM = named("great-expectations")
@@ -31,9 +32,43 @@ def test_the_page_is_what_the_results_say() -> None:
 def test_each_system_of_the_blueprint_has_a_row() -> None:
     assert len(SYSTEMS) == len({system.slug for system in SYSTEMS}) == 23
     cells = [line.split(" | ") for line in stack.PAGE.read_text().splitlines() if line.startswith("| ")]
-    rows = {name.removeprefix("| ").removeprefix("[").partition("](")[0]: ran for name, *_, ran, _ in cells}
+    rows = {name.removeprefix("| ").removeprefix("[").partition("](")[0]: ran for name, _, _, ran, *_ in cells}
     assert rows.keys() - {"system"} == {system.name for system in SYSTEMS}
-    assert [system.name for system in SYSTEMS if (rows[system.name] == stack.NOT_YET) is system.result.exists()] == []
+    without = {stack.NOT_YET, stack.NOBODY}
+    assert [system.name for system in SYSTEMS if (rows[system.name] in without) is system.result.exists()] == []
+
+
+def row(connection: ToolConnection, state: ToolState = ToolState.MAINTAINED, untried: str = "") -> KnownTool:
+    return KnownTool(
+        name="gx", state=state, basis=Basis.MEASURED, way_in="a stage", connection=connection, untried=untried
+    )
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.slug)
+def test_what_is_no_test_of_the_software_itself_says_what_did_not_run(system: StackSystem) -> None:
+    if system.result.exists() and system.tool.connection is not ToolConnection.TESTED:
+        assert system.tool.untried
+    assert not system.tool.untried.endswith("."), "it is a part of a sentence"
+
+
+@pytest.mark.parametrize(
+    ("row", "ran"),
+    [
+        (row(ToolConnection.TESTED), "1.24 on 2026-11-29"),
+        (row(ToolConnection.TESTED, untried="its store"), "1.24, in part on 2026-11-29"),
+        (row(ToolConnection.SHAPE_TESTED, untried="its server"), "1.24, interface only on 2026-11-29"),
+        (row(ToolConnection.NOT_TESTED, untried="all of it"), "1.24, contract only on 2026-11-29"),
+    ],
+)
+def test_a_version_is_shown_with_what_was_run_of_it(row: KnownTool, ran: str) -> None:
+    result = ShownSystem(on=date(2026, 11, 29), files="f", versions={"Python": "3.11", "gx": "1.24"}, seconds=1.0)
+    assert stack.ran(row, result) == ran
+
+
+def test_what_is_closed_and_has_a_reason_can_be_run_by_nobody() -> None:
+    assert stack.not_run(row(ToolConnection.NOT_TESTED, ToolState.CLOSED, untried="it has ended")) == stack.NOBODY
+    assert stack.not_run(row(ToolConnection.NOT_TESTED, ToolState.CLOSED)) == stack.NOT_YET
+    assert stack.not_run(row(ToolConnection.NOT_TESTED, untried="it is a service")) == stack.NOT_YET
 
 
 def test_no_folder_or_result_is_without_a_test() -> None:
@@ -65,7 +100,7 @@ def test_a_manifest_is_of_the_kinds_as_they_are(file: Path) -> None:
 @pytest.mark.parametrize("system", WITH_EXAMPLE, ids=lambda system: system.slug)
 def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
     result = results.read(system)
-    if result and result.files == system.digest():
+    if result and result.versions and result.files == system.digest():
         pins = system.lock.read_text()
         assert [
             name for name, version in result.versions.items() if name != "Python" and f"{name}=={version}" not in pins
@@ -116,6 +151,16 @@ def test_a_run_of_all_tests_is_a_result_and_one_that_fails_is_named() -> None:
     assert (found.failed, found.passed) == ((first,), tuple(others))
     assert found.seconds == 1.5 * (len(others) + 2)
     assert found.files == FILES
+
+
+def test_a_program_that_a_test_notes_is_the_product_where_no_package_is() -> None:
+    reports = [report(name) for name in results.names_of_tests(SYSTEM)]
+    reports[0].user_properties.append(("git", "2.39.5"))
+    alone = results.of_reports(SYSTEM, FILES, reports, {})
+    beside = results.of_reports(SYSTEM, FILES, reports, {"Python": "3.11.7", "gx": "1.24"})
+    assert alone
+    assert beside
+    assert (alone.programs, alone.product, beside.product) == ({"git": "2.39.5"}, "2.39.5", "1.24")
 
 
 def test_an_error_before_a_test_is_a_failure() -> None:

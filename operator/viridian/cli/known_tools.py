@@ -57,6 +57,8 @@ class KnownTool:
     basis: Basis
     way_in: str
     connection: ToolConnection
+    untried: str = ""
+    """What no test of the connection has run, and why; empty where the whole of it has run. A link starts in docs/."""
     marks: tuple[str, ...] = ()
     """Lower-case parts of images, addresses and names of variables by which an object shows that it uses the tool."""
     checked: date = _FIRST
@@ -76,13 +78,14 @@ _ANNOTATION: Final = "annotates the RetrainPolicy, or sends a CloudEvent to the 
 _RESOURCE: Final = "a stage by `resource`"
 
 
-def _maintained(name: str, way_in: str, connection: ToolConnection, *marks: str) -> KnownTool:
+def _maintained(name: str, way_in: str, connection: ToolConnection, *marks: str, untried: str = "") -> KnownTool:
     return KnownTool(
         name=name,
         state=ToolState.MAINTAINED,
         basis=Basis.MEASURED if connection is ToolConnection.TESTED else Basis.DOCUMENTED,
         way_in=way_in,
         connection=connection,
+        untried=untried,
         marks=marks,
     )
 
@@ -120,6 +123,7 @@ KNOWN_TOOLS: Final = (
         basis=Basis.REPORTED,
         way_in="inside the training Job, offline: `examples/stack/weights-and-biases`",
         connection=ToolConnection.TESTED,
+        untried="its service, which is closed software: the run stays a folder that `wandb sync` would upload",
         marks=("wandb",),
     ),
     KnownTool(
@@ -128,6 +132,7 @@ KNOWN_TOOLS: Final = (
         basis=Basis.DOCUMENTED,
         way_in="none",
         connection=ToolConnection.NOT_TESTED,
+        untried="all of it: the service has ended, and its client has nothing to send to",
         marks=("neptune",),
         advice="the service has ended and its data is deleted; neptune-exporter moves exported runs to MLflow",
     ),
@@ -136,6 +141,7 @@ KNOWN_TOOLS: Final = (
         "inside the training Job, offline: `examples/stack/comet`",
         ToolConnection.TESTED,
         *("comet_", "comet-ml", "comet_ml"),
+        untried="its service, which is closed software: the experiment stays a file that `comet upload` would send",
     ),
     _maintained("Airflow", _ANNOTATION, ToolConnection.NOT_TESTED, "airflow"),
     _maintained("Prefect", _ANNOTATION, ToolConnection.TESTED, "prefect"),

@@ -44,7 +44,12 @@ def environment(system: StackSystem) -> Path:
 
 
 def versions(system: StackSystem) -> dict[str, str]:
-    """What the environment itself says of Python and of the packages that the example asks for by name."""
+    """What the environment itself says of Python and of the packages that the example asks for by name.
+
+    None for an example without a lock: its tests note the programs that they run.
+    """
+    if not system.lock.exists():
+        return {}
     lines = system.lock.with_suffix(".in").read_text().splitlines()
     asked = [_name(line) for line in lines if line and not line.startswith("-r ")]
     command = [str(environment(system) / "python"), "-c", _VERSIONS, *asked]
@@ -72,5 +77,5 @@ if __name__ == "__main__":
     except NoExample as error:
         sys.exit(str(error))
     with ThreadPoolExecutor(AT_ONCE) as makers:
-        for made in makers.map(environment, wanted):
+        for made in makers.map(environment, (system for system in wanted if system.lock.exists())):
             made.stat()

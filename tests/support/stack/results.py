@@ -20,10 +20,18 @@ class ShownSystem(msgspec.Struct, frozen=True, kw_only=True):
     """The digest of the example and the test that ran."""
     versions: dict[str, str]
     """Of Python and the packages that the example asks for, as its environment reports them."""
+    programs: dict[str, str] = {}
+    """Versions of other programs that ran, as the tests noted them with `note_program`."""
     seconds: float
     passed: tuple[str, ...] = ()
     """Names of the tests, in the order of the file."""
     failed: tuple[str, ...] = ()
+
+    @property
+    def product(self) -> str:
+        """The version of the system itself: of the first package that is asked for, else of the first program."""
+        packages = (version for name, version in self.versions.items() if name != "Python")
+        return next(packages, next(iter(self.programs.values()), ""))
 
 
 def read(system: StackSystem) -> ShownSystem | None:
@@ -55,6 +63,7 @@ def of_reports(
         on=datetime.now(UTC).date(),
         files=files,
         versions=dict(versions),
+        programs={name: str(version) for report in reports for name, version in report.user_properties},
         seconds=round(sum(report.duration for report in reports), 1),
         passed=tuple(name for name in names if outcomes[name] == {"passed"}),
         failed=tuple(name for name in names if outcomes[name] != {"passed"}),
