@@ -28,7 +28,8 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 	$(BIN)/python -m demo $(DEMO)
 
 test: check set-up ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
-	$(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS)
+	due="$(if $(filter tests,$(TESTS)),$$($(BIN)/python -m tests.support.stack.selected due))" && \
+	  $(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS) $$due
 
 stack: $(VENV)/.stamp ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)
@@ -39,9 +40,10 @@ set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what 
 	$(BIN)/python -m tests.support.debian
 	$(PYTHON) -m localcluster build
 	$(BIN)/python -m tests.support.clients.suite
-	$(BIN)/python -m tests.support.stack.environment great-expectations
+	$(BIN)/python -m tests.support.stack.environment due
 	$(BIN)/python -m tests.support.libraries.environment
 	$(BIN)/python -m tests.support.axe
+	$(PYTEST) --collect-only --quiet tests >/dev/null # compiles the tests once, instead of in each process
 
 quick: $(VENV)/.stamp ## the tests of the pure layers, in about a minute
 	$(BIN)/ruff check --quiet .

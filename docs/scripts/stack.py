@@ -36,6 +36,7 @@ make stack SYSTEM=changed   # those with other files than in their last good run
   reached this one, and nothing of the product ran.
 * **Did not run** says what no test has run, and why. It is empty where the whole software ran.
 * **Seconds** are those of the tests, on two cores, without the installation.
+* `make test`, and so CI, runs pytest and Great Expectations each time, and each example whose files have changed.
 * Each example has an environment of its own, made by uv from the lock in its folder. Nothing of these systems is in the
   operator's environment.
 """

@@ -7,6 +7,7 @@ nothing of the application behind it, so that they fit every port.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 import select
@@ -74,9 +75,14 @@ def _mode(*statuses: int, **more: float) -> Callable[[Callable[[Start], Iterable
 
 
 _ENDLESS = itertools.repeat(CHUNK)
-_BOMB = zlib.compress(b"a" * (64 * MIB), level=9, wbits=31)
-_DEFLATED = zlib.compress(b"a" * (64 * MIB), level=9)
 _chain = itertools.chain
+
+
+@functools.cache
+def _bomb(wbits: int) -> bytes:
+    """64 MiB in 64 KiB, made when the first one is sent: gzip by 31, deflate by 15."""
+    return zlib.compress(b"a" * (64 * MIB), level=9, wbits=wbits)
+
 
 MODES: dict[str, Mode] = {
     # ---- heads ----
@@ -133,10 +139,10 @@ MODES: dict[str, Mode] = {
         lambda start: _chain([start.head("content-length: 1000"), b"\r\n"], itertools.repeat(b" "))
     ),
     "a bomb of gzip": _mode(400, 413, 415)(
-        lambda start: [start.whole(_BOMB, "content-encoding: gzip", "connection: close")]
+        lambda start: [start.whole(_bomb(31), "content-encoding: gzip", "connection: close")]
     ),
     "a bomb of deflate": _mode(400, 413, 415)(
-        lambda start: [start.whole(_DEFLATED, "content-encoding: deflate", "connection: close")]
+        lambda start: [start.whole(_bomb(15), "content-encoding: deflate", "connection: close")]
     ),
     # ---- connections ----
     "nothing at all": _mode(ENDED)(lambda _: []),

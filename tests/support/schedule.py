@@ -33,7 +33,7 @@ APART = (
     "tests/unit/properties/",
 )
 """Long files whose tests share nothing that takes long to set up: each test is a piece of its own."""
-ON_SERVERS = ("tests/api/", "tests/contract/cluster/", "tests/contract/registry/")
+ON_SERVERS = ("tests/api/", "tests/contract/cluster/", "tests/contract/registry/", "tests/stack/")
 """Where tests need a control plane or MLflow, which each process of tests starts for itself."""
 SERVER_PROCESSES = 2
 """So many processes take these pieces first; the first of them begins with the node."""

@@ -32,7 +32,10 @@ class Use:
 
 def uses() -> Iterator[Use]:
     for path in sorted((ROOT / "viridian").rglob("*.py")):
-        yield from uses_in(path.read_text(), ".".join(path.relative_to(ROOT).with_suffix("").parts))
+        source = path.read_text()
+        # Each process of tests reads all modules: those without a pattern are not parsed.
+        if "import re\n" in source or "pattern=" in source:
+            yield from uses_in(source, ".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def uses_in(source: str, module: str) -> Iterator[Use]:

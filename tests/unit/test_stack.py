@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from docs.scripts import stack
 from tests.support.stack import results, systems
 from tests.support.stack.results import ShownSystem
-from tests.support.stack.selected import NoExample, selected
+from tests.support.stack.selected import ALWAYS, NoExample, selected
 from tests.support.stack.systems import EXAMPLES, RESULTS, SYSTEMS, StackSystem, named, with_example
 from viridian.cli.known_tools import Basis, KnownTool, ToolConnection, ToolState
 from viridian.cli.manifest_rules import ManifestRules
@@ -130,6 +130,11 @@ def test_what_has_changed_or_failed_or_never_run_is_to_be_run(tmp_path: Path, mo
     for other in (replace(good, files="those of before"), replace(good, failed=("test_b",))):
         results.write(SYSTEM, other)
         assert SYSTEM in selected("changed")
+
+
+def test_those_that_always_run_are_due_beside_what_has_changed() -> None:
+    assert selected("due") == [one for one in WITH_EXAMPLE if one.slug in ALWAYS or one in selected("changed")]
+    assert {system.slug for system in selected("due")} >= set(ALWAYS)
 
 
 # ---- what becomes a result

@@ -1,7 +1,7 @@
 """An environment for each system, side by side in the project's cache, made by uv from the lock of its example.
 
 python -m tests.support.stack.environment             makes those of all systems that have an example
-python -m tests.support.stack.environment feast       makes one; `changed`: those that are to run again
+python -m tests.support.stack.environment feast       makes one; `changed`, `due`: those that are to run again
 """
 
 from __future__ import annotations
