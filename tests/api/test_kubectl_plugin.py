@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -13,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from localcluster.paths import REPOSITORY, cache_root
 from tests.support.kube import Kube, Kubectl
 from tests.support.manifests import model_deployment, retrain_policy
+from tests.support.plugin import started
 from tests.support.shipped import bound
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, RETRAIN_POLICY
 
@@ -47,13 +46,6 @@ class Said:
     code: int
     out: str
     err: str
-
-
-def started(kubectl: Kubectl, namespace: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """The command line and the environment of one command."""
-    python = cache_root() / "cli-venv" / "bin" / "python"
-    known = {"PYTHONPATH": str(REPOSITORY / "operator"), "KUBECONFIG": str(kubectl.kubeconfig), "COLUMNS": "80"}
-    return [str(python), "-m", "viridian.cli", *arguments, "-n", namespace], {**os.environ, **known}
 
 
 @pytest.fixture

@@ -156,6 +156,17 @@ class ClusterClient:
         known = {"apiVersion": resource.api_version, "kind": resource.kind}
         return [{**known, **one} for one in page["items"]]
 
+    def named(self, resource: ApiResource, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """An object of a kind that has a group; None where it is not there, or the cluster does not have the kind."""
+        group, _, version = resource.api_version.rpartition("/")
+        try:
+            found: Mapping[str, Any] = self._asked(
+                self._objects.get_namespaced_custom_object, group, version, namespace, resource.plural, name
+            )
+        except NotThere:
+            return None
+        return found
+
     def log(self, namespace: str, pod: str, lines: int) -> list[str]:
         """The newest lines of a pod's log."""
         core = self._client.CoreV1Api(self._api)

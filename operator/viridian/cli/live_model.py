@@ -12,9 +12,21 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.child_kinds import child_kind
 from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource
-from viridian.api.names import MODEL_DEPLOYMENT_LABEL, SLOT_LABEL, Slot, preview_service, slot_deployment
+from viridian.api.names import (
+    JOINED_LABEL,
+    JOINED_LABEL_VALUE,
+    MODEL_DEPLOYMENT_LABEL,
+    ROUTE_ANNOTATION,
+    SLOT_LABEL,
+    Slot,
+    preview_service,
+    slot_deployment,
+)
+from viridian.api.traffic_spec import ProviderKind
 from viridian.cli.cluster_client import ClusterClient
-from viridian.cli.files import UnusableFile
+from viridian.cli.files import UnusableFile, name_of
+from viridian.core.conditions import conditions_in, reason_of
+from viridian.core.lookup import annotations_of, dig, text
 from viridian.core.plan import Plan
 from viridian.core.times import parse_time
 from viridian.rollout.decide import decide
@@ -23,8 +35,9 @@ from viridian.rollout.records import RevisionRecord, ServedModel
 from viridian.rollout.slot_state import parse_slot
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
+from viridian.rollout.traffic.joined_rule import mark_of, route_name
 
-_READ: Final = ("Deployment", "Service", "ControllerRevision", "Pod", HTTP_ROUTE)
+_READ: Final = ("Deployment", "Service", "ControllerRevision", "Pod")
 """What decides about a rollout, and what everybody with the role `view` may read."""
 _UNKNOWN_IMAGE: Final = "image-of-the-operator"
 """The image of model servers is no part of a revision, so its real name changes no decision."""
@@ -36,6 +49,8 @@ class LiveModel:
 
     manifest: Mapping[str, Any]
     children: Sequence[Mapping[str, Any]] = ()
+    user_routes: Sequence[Mapping[str, Any]] = ()
+    """The route of which the spec names a rule, and those that are marked for a model of this name."""
 
     def with_spec(self, spec: Mapping[str, Any]) -> LiveModel:
         """The same world after an edit."""
@@ -52,12 +67,40 @@ class Decided:
     plan: Plan
 
 
+def new_model(manifest: Mapping[str, Any], namespace: str) -> LiveModel:
+    """A ModelDeployment that the cluster does not have yet."""
+    metadata = {"name": name_of(manifest), "namespace": namespace, "uid": "", "generation": 0}
+    return LiveModel({"metadata": metadata, "spec": manifest.get("spec") or {}})
+
+
 def read_live(client: ClusterClient, manifest: Mapping[str, Any]) -> LiveModel:
     """The objects of a ModelDeployment that is in the cluster."""
     metadata = manifest["metadata"]
     selector = f"{MODEL_DEPLOYMENT_LABEL}={metadata['name']}"
     found = (client.listed(child_kind(kind).resource, metadata["namespace"], selector) for kind in _READ)
     return LiveModel(manifest, [child for children in found for child in children if _belongs(child, metadata["uid"])])
+
+
+def with_routes(client: ClusterClient, live: LiveModel, spec: Mapping[str, Any]) -> LiveModel:
+    """The model with the routes that split its traffic now, or that its edited spec names.
+
+    They are read only where there may be some: not all people who may read models may read routes.
+    """
+    metadata = live.manifest["metadata"]
+    service = _LiveChildren(live.children).named("Service", metadata["name"])
+    if ROUTE_ANNOTATION not in annotations_of(service) and not any(
+        map(_asks_a_gateway, (live.manifest, {"spec": spec}))
+    ):
+        return live
+    routes, place = child_kind(HTTP_ROUTE).resource, metadata["namespace"]
+    own = client.listed(routes, place, f"{MODEL_DEPLOYMENT_LABEL}={metadata['name']}")
+    marked = client.listed(routes, place, f"{JOINED_LABEL}={JOINED_LABEL_VALUE}")
+    joins = text(spec, "traffic", "gateway", "join", "route")
+    named = client.named(routes, place, joins) if joins else None
+    users = {route_name(one): one for one in marked if (mark := mark_of(one)) and mark.owner == metadata["name"]}
+    users |= {joins: named} if named is not None else {}
+    mine = [route for route in own if _belongs(route, metadata["uid"])]
+    return replace(live, children=[*live.children, *mine], user_routes=tuple(users.values()))
 
 
 def decided(live: LiveModel, now: datetime) -> Decided:
@@ -83,7 +126,7 @@ def _input(live: LiveModel, spec: ModelDeploymentSpec) -> RolloutInput:
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         spec=spec,
-        settings=_settings(records.values(), has_route=children.named(HTTP_ROUTE, name) is not None),
+        settings=_settings(records.values(), gateway_api=_has_the_gateway_api(live)),
         annotations=metadata.get("annotations") or {},
         status=live.manifest.get("status") or {},
         slots={
@@ -93,17 +136,30 @@ def _input(live: LiveModel, spec: ModelDeploymentSpec) -> RolloutInput:
         },
         live=children.named("Service", name),
         gateway_objects={target: one for target in routed if (one := children.named(*target)) is not None},
+        user_routes=tuple(live.user_routes),
         preview=children.named("Service", preview_service(name)),
         records=records,
         model=_resolved(spec.model, live.manifest, records.values()),
     )
 
 
-def _settings(records: Iterable[RevisionRecord], *, has_route: bool) -> OperatorSettings:
+def _asks_a_gateway(manifest: Mapping[str, Any]) -> bool:
+    return text(manifest, "spec", "traffic", "provider") == ProviderKind.GATEWAY
+
+
+def _has_the_gateway_api(live: LiveModel) -> bool:
+    """Whether the operator is installed with it: it is taken for one where it matters, unless it reports otherwise."""
+    if reason_of(conditions_in(dig(live.manifest, "status", "conditions")), reasons.STALLED) == reasons.GATEWAY_API_OFF:
+        return False
+    routes = [*live.user_routes, *_LiveChildren(live.children).of(HTTP_ROUTE)]
+    return bool(routes) or _asks_a_gateway(live.manifest)
+
+
+def _settings(records: Iterable[RevisionRecord], *, gateway_api: bool) -> OperatorSettings:
     """Those of the operator that made the newest record, as far as they show."""
     newest = max(records, key=lambda record: record.number, default=None)
     known = newest.addresses if newest is not None else None
-    settings = OperatorSettings(server_image=_UNKNOWN_IMAGE, gateway_api=has_route)
+    settings = OperatorSettings(server_image=_UNKNOWN_IMAGE, gateway_api=gateway_api)
     if known is None:
         return settings
     return replace(

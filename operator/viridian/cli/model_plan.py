@@ -6,17 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from viridian.api import durations
+from viridian.api import durations, reasons
 from viridian.api.modeldeployment import Step
-from viridian.cli.files import name_of
 from viridian.cli.live_model import Decided, LiveModel, decided
+from viridian.core.conditions import conditions_in
 from viridian.core.plan import Apply, Delete
-
-
-def new_model(manifest: Mapping[str, Any], namespace: str) -> LiveModel:
-    """A ModelDeployment that the cluster does not have yet."""
-    metadata = {"name": name_of(manifest), "namespace": namespace, "uid": "", "generation": 0}
-    return LiveModel({"metadata": metadata, "spec": manifest.get("spec") or {}})
+from viridian.rollout.state import DesiredRevision, RolloutState
+from viridian.rollout.traffic.gateway import HTTP_ROUTE
+from viridian.rollout.traffic.joined_rule import JoinedRule, mark_of, route_name
 
 
 def model_plan(live: LiveModel, spec: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -24,16 +21,24 @@ def model_plan(live: LiveModel, spec: Mapping[str, Any], now: datetime) -> Itera
     metadata = live.manifest["metadata"]
     after = decided(live.with_spec(spec), now)
     yield f"{metadata['namespace']}/{metadata['name']}:"
-    yield from (f"  {sentence}" for sentence in (_revision(after), *_next(after), *_steps(after)))
+    found = (*_revision(after), *_next(after), *_rule(after), *_steps(after))
+    yield from (f"  {sentence}" for sentence in found)
 
 
-def _revision(after: Decided) -> str:
-    """What the spec asks for, against what is there."""
+def _revision(after: Decided) -> Iterator[str]:
+    """What the spec asks for, against what is there; nothing where the summary of the next pass has the same words."""
     state = after.state
-    if state.desired is None:
-        return state.invalid_template or getattr(state.inputs.model, "message", "what is wanted is not known")
-    revision = state.desired.revision
-    named = f"{state.desired.model.shown} ({revision})"
+    if state.desired is not None:
+        yield _known_revision(state, state.desired)
+        return
+    why = state.invalid_template or getattr(state.inputs.model, "message", "what is wanted is not known")
+    if why not in after.plan.summary:
+        yield f"No revision follows from this spec: {why}."
+
+
+def _known_revision(state: RolloutState, desired: DesiredRevision) -> str:
+    revision = desired.revision
+    named = f"{desired.model.shown} ({revision})"
     if state.inputs.traffic is not None and revision == state.inputs.traffic.revision:
         return f"{named} is the champion: this spec makes no new revision."
     if (lost := state.rejected(revision)) is not None:
@@ -60,8 +65,27 @@ def _next(after: Decided) -> Iterator[str]:
         yield f"It would {', '.join(shown)}."
 
 
-_SHOWN: Final = ("Deployment", "Service", "HTTPRoute")
+_SHOWN: Final = ("Deployment", "Service", HTTP_ROUTE)
 """Objects that users are served by. Others are not read, so it is not known whether they are as they should be."""
+
+
+def _rule(after: Decided) -> Iterator[str]:
+    """What becomes of rules of the user's own routes, and what the owner of the route has to do."""
+    for action in after.plan.actions:
+        given_back = _given_back(after.state, action) if isinstance(action, Apply) else None
+        if given_back is not None:
+            yield f"It would give back {given_back.shown}."
+    for condition in conditions_in((after.plan.status or {}).get("conditions")):
+        if condition.get("type") == reasons.ROUTE_JOINED:
+            yield f"RouteJoined is {condition['status']} ({condition['reason']}): {condition['message']}."
+
+
+def _given_back(state: RolloutState, write: Apply) -> JoinedRule | None:
+    """The rule of which a write takes the mark."""
+    name = write.target[1]
+    marks = {route_name(route): mark_of(route) for route in state.inputs.user_routes}
+    mark = marks.get(name) if write.target[0] == HTTP_ROUTE else None
+    return JoinedRule(name, mark.rule) if mark is not None and mark_of(write.manifest) is None else None
 
 
 def _steps(after: Decided) -> Iterator[str]:

@@ -17,10 +17,10 @@ from viridian.cli.cluster_client import (
 )
 from viridian.cli.files import Manifests, UnusableFile, name_of, read_manifests
 from viridian.cli.history_arguments import Objects
-from viridian.cli.live_model import read_live
+from viridian.cli.live_model import new_model, read_live, with_routes
 from viridian.cli.live_policy import read_live_policy
 from viridian.cli.model_commands import As, ContextName, Kubeconfig, Namespace, problems_as_sentences
-from viridian.cli.model_plan import model_plan, new_model
+from viridian.cli.model_plan import model_plan
 from viridian.cli.policy_plan import policy_plan
 
 
@@ -46,7 +46,8 @@ def _planned(client: ClusterClient, manifests: Manifests, now: datetime) -> Iter
     for (place, name), manifest in models.items():
         stored = _stored(client, MODEL_DEPLOYMENTS, place, name)
         live = read_live(client, stored) if stored is not None else new_model(manifest, place)
-        yield from model_plan(live, manifest.get("spec") or {}, now)
+        spec = manifest.get("spec") or {}
+        yield from model_plan(with_routes(client, live, spec), spec, now)
     for manifest in manifests.policies:
         place = _place(client, manifest)
         stored = _stored(client, RETRAIN_POLICIES, place, name_of(manifest))

@@ -5,16 +5,19 @@ No gateway runs: a stand-in says what its controller would say in the status of 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from localcluster.gateway_api import definition
 from tests.api.operator.conftest import ORDERS, Operator
-from tests.support.kube import Kube, Object, Refused, eventually
+from tests.support.kube import Kube, Kubectl, Object, Refused, eventually
 from tests.support.live_model import LiveModel
 from tests.support.operator_process import OperatorProcess
+from tests.support.plugin import started
 from tests.support.shipped import OPERATOR, ROOT, give_the_operator
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -130,6 +133,14 @@ def working(operator: Operator, gateway: Gateway) -> Iterator[OperatorProcess]:
         assert "a mistake in the operator" not in running.log()
 
 
+def planned(kubectl: Kubectl, folder: Path, churn: LiveModel, spec: Object) -> str:
+    """What `kubectl viridian plan` prints about an edit to this spec."""
+    file = folder / "edited.yaml"
+    file.write_text(yaml.safe_dump({**churn.identity, "spec": spec}))
+    command, environment = started(kubectl, churn.namespace, "plan", "-f", str(file))
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=True).stdout
+
+
 @pytest.mark.usefixtures("working")
 def test_a_rollout_waits_for_the_gateway_at_each_weight(churn: LiveModel, gateway: Gateway) -> None:
     steps = [{"weight": 10, "duration": "1s"}]
@@ -183,8 +194,11 @@ def without_backends(spec: Object) -> Object:
     return {**spec, "rules": rules}
 
 
+@pytest.mark.needs_programs
 @pytest.mark.usefixtures("working")
-def test_a_rule_of_a_users_route_is_joined_put_right_and_given_back(churn: LiveModel, gateway: Gateway) -> None:
+def test_a_rule_of_a_users_route_is_joined_put_right_and_given_back(
+    churn: LiveModel, gateway: Gateway, kubectl: Kubectl, tmp_path: Path
+) -> None:
     kube, namespace = gateway.kube, churn.namespace
     gateway.name, gateway.rule = "shop", 1
     identity = {"apiVersion": GATEWAY_API, "kind": "HTTPRoute", "metadata": {"name": "shop", "namespace": namespace}}
@@ -208,6 +222,11 @@ def test_a_rule_of_a_users_route_is_joined_put_right_and_given_back(churn: LiveM
     operator = kube.impersonating(OPERATOR)
     with pytest.raises(Refused, match="no such object controls this one"):
         operator.merge(identity, {"spec": {"hostnames": ["other.example.com"]}})
+
+    spec = dict(kube.read(churn.identity)["spec"])
+    assert "RouteJoined is True (Joined): the rule predict" in planned(kubectl, tmp_path, churn, spec)
+    del spec["traffic"]
+    assert "It would give back the rule predict of the HTTPRoute shop." in planned(kubectl, tmp_path, churn, spec)
 
     churn.delete()
     eventually(lambda: gateway.route["spec"]["rules"] == before["spec"]["rules"], what="the rule to be given back")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.churn import NAME, Churn, manifest, pinned
+from tests.support.memory_gateway import JOINING, SHOP, JoiningWorld
 from tests.support.operator_world import OperatorWorld
+from tests.unit.properties.test_joined_routes import by_join
 from tests.unit.properties.test_killed_at_every_write import SHORT, two_champions
 from viridian.api.names import MODEL_DEPLOYMENT
-from viridian.cli.live_model import LiveModel, decided
-from viridian.cli.model_plan import model_plan, new_model
+from viridian.cli.live_model import LiveModel, decided, new_model
+from viridian.cli.model_plan import model_plan
 
 
 @pytest.fixture
@@ -29,7 +32,9 @@ def live(churn: Churn) -> LiveModel:
     found = churn.cluster.find(MODEL_DEPLOYMENT, NAME)
     assert found is not None
     kinds = ("Deployment", "Service", "ControllerRevision", "Pod")
-    return LiveModel(found, [child for kind in kinds for child in churn.cluster.all(kind)])
+    return LiveModel(
+        found, [child for kind in kinds for child in churn.cluster.all(kind)], churn.cluster.all("HTTPRoute")
+    )
 
 
 def planned(churn: Churn, **spec: Any) -> list[str]:
@@ -100,4 +105,61 @@ def test_a_model_that_is_not_there_yet() -> None:
 def test_a_new_version_of_an_alias_is_not_known_without_the_registry() -> None:
     with closing(OperatorWorld()) as world:
         said = list(model_plan(new_model(manifest(), "ml"), manifest()["spec"], world.clock()))
-    assert "where the alias candidate of the registered model churn points is not known yet" in said[1]
+    unknown = "where the alias candidate of the registered model churn points is not known yet"
+    assert said == ["ml/churn:", f"  The next pass says FirstDeployment: the model to be resolved: {unknown}."]
+
+
+def test_an_unknown_version_is_reported_where_the_next_pass_is_about_something_else(churn: Churn) -> None:
+    before = live(churn)
+    lost = replace(before, manifest={**before.manifest, "status": {}})
+    said = list(model_plan(lost, before.manifest["spec"], churn.world.clock()))
+    unknown = "where the alias candidate of the registered model churn points is not known yet"
+    assert said[1:] == [f"  No revision follows from this spec: {unknown}.", "  The next pass says Serving."]
+
+
+@pytest.fixture
+def joined() -> Iterator[Churn]:
+    """Version 1 serves by a rule of the users' own route."""
+    with closing(JoiningWorld()) as world:
+        churn = Churn(world)
+        by_join(churn)
+        world.run(30)
+        yield churn
+
+
+def test_a_rule_that_is_joined_stays_as_it_is(joined: Churn) -> None:
+    said = planned(joined)
+    assert "The next pass says Serving." in said
+    leads = "the rule predict of the HTTPRoute shop leads to the split of this ModelDeployment"
+    assert f"RouteJoined is True (Joined): {leads}." in said
+    assert "HTTPRoute" not in "".join(line for line in said if line.startswith("It would"))
+
+
+def test_a_rule_that_the_spec_names_no_more_is_given_back(joined: Churn) -> None:
+    said = planned(joined, traffic={"provider": "Service"})
+    assert "It would give back the rule predict of the HTTPRoute shop." in said
+    assert "write HTTPRoute shop" in "\n".join(said)
+    assert not [line for line in said if line.startswith("RouteJoined")]
+
+
+def test_a_rule_is_joined_only_where_the_owner_of_the_route_agrees(churn: Churn) -> None:
+    """Before the edit the model is served by its Service, and the route leads elsewhere."""
+    route = {**SHOP, "metadata": {**SHOP["metadata"], "labels": {}, "uid": "u", "resourceVersion": "1"}}
+    before = live(churn)
+    edited = {**before.manifest["spec"], "traffic": JOINING}
+    for routes, reason, advice in (
+        ((), "RouteNotFound", "create it, or change join.route"),
+        ((route,), "RouteNotAgreed", "kubectl label httproute shop adopt.viridian.dev/model-deployment=churn"),
+    ):
+        said = "\n".join(model_plan(replace(before, user_routes=routes), edited, churn.world.clock()))
+        assert f"RouteJoined is False ({reason})" in said
+        assert advice in said
+        assert "HTTPRoute shop," not in said
+
+
+def test_an_operator_without_the_gateway_api_joins_nothing(churn: Churn) -> None:
+    stalled = {"type": "Stalled", "status": "True", "reason": "GatewayApiOff"}
+    before = live(churn)
+    without = replace(before, manifest={**before.manifest, "status": {"conditions": [stalled]}})
+    said = list(model_plan(without, {**before.manifest["spec"], "traffic": JOINING}, churn.world.clock()))
+    assert not [line for line in said if "RouteJoined" in line]
