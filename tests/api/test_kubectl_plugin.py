@@ -155,6 +155,25 @@ def test_a_watch_prints_a_line_for_each_change_and_ends_with_its_model(
         assert watch.wait(timeout=30) == 0
 
 
+def test_a_wait_goes_on_with_the_rollout_and_fails_with_its_sentence(
+    shipped: Kube, kubectl: Kubectl, plugin: Callable[..., Said], namespace: str
+) -> None:
+    on_trial(shipped, namespace)
+    late = plugin("wait", "churn", "--timeout", "0s")
+    assert (late.code, late.err) == (1, f"error: the rollout of {namespace}/churn has not ended in time: m\n")
+    command, environment = started(kubectl, namespace, "wait", "churn", "--timeout", "60s")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as wait:
+        assert wait.stdout is not None
+        assert wait.stderr is not None
+        assert "step sign-off" in wait.stdout.readline()
+        (ready,) = ON_TRIAL["conditions"]
+        stalled = {**ready, "type": "Stalled", "reason": "RevisionRejected", "message": "version 2 was rejected"}
+        ended = {"challenger": None, "observedGeneration": 1, "conditions": [ready, stalled]}
+        shipped.merge(model_deployment(namespace), {"status": ended}, subresource="status")
+        assert wait.stderr.read() == "RevisionRejected: version 2 was rejected\n"
+        assert wait.wait(timeout=30) == 3
+
+
 def test_runs_are_started_and_accepted_as_the_admission_policy_wants_it(
     shipped: Kube, plugin: Callable[..., Said], namespace: str
 ) -> None:

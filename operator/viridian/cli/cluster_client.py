@@ -86,18 +86,25 @@ class ClusterClient:
                 return
 
     def states(
-        self, plural: str, namespace: str | None, *, name: str = "", selector: str = ""
+        self,
+        plural: str,
+        namespace: str | None,
+        *,
+        name: str = "",
+        selector: str = "",
+        at_least_every: int = _WATCH_SECONDS,
     ) -> Iterator[Mapping[str, Mapping[str, Any]]]:
         """All of them by `namespace/name`, now and after each change, by a watch; it ends when it is not read on.
 
-        A cluster that does not answer for a moment is asked again; what it refuses raises ClusterProblem.
+        `at_least_every`: the seconds after which they are listed again where nothing has changed. A cluster that does
+        not answer for a moment is asked again; what it refuses raises ClusterProblem.
         """
         chosen = {"field_selector": f"metadata.name={name}"} if name else {}
         chosen |= {"label_selector": selector} if selector else {}
         failures = 0
         while True:
             try:
-                for known in self._followed(plural, namespace, chosen):
+                for known in self._followed(plural, namespace, chosen, at_least_every):
                     failures = 0
                     yield known
             except ObjectsGone:
@@ -109,14 +116,14 @@ class ClusterClient:
                 failures += 1
 
     def _followed(
-        self, plural: str, namespace: str | None, chosen: Mapping[str, str]
+        self, plural: str, namespace: str | None, chosen: Mapping[str, str], seconds: int
     ) -> Iterator[Mapping[str, Mapping[str, Any]]]:
         """One list, and the changes since, until the API server ends the watch."""
         call, *place = self._listing(plural, namespace)
         page = self._asked(call, *place, **chosen)
         known = {_key(one): one for one in page["items"]}
         yield dict(known)
-        more = {"timeout_seconds": _WATCH_SECONDS, "_request_timeout": (10, _SILENCE_SECONDS), **chosen}
+        more = {"timeout_seconds": seconds, "_request_timeout": (10, _SILENCE_SECONDS), **chosen}
         since = {"resource_version": page["metadata"]["resourceVersion"]}
         changes = self._watch.Watch(return_type="object").stream(call, *place, **since, **more)
         while (change := self._asked(next, changes, None)) is not None:

@@ -12,6 +12,6 @@ class CommandExit(IntEnum):
     USAGE = 2
     """The arguments make no sense."""
     BROKEN = 3
-    """`list` and `get` with `--check`: a model is broken. `lint`: a manifest is."""
+    """`list` and `get` with `--check`: a model is broken. `lint`: a manifest is. `wait`: the rollout has failed."""
     NOTHING_TO_DO = 4
     """An order that makes no sense for any of the models now."""

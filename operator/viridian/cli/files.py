@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import yaml
@@ -20,6 +20,7 @@ from viridian.backtest.history import ANY_VERSION, Incident
 from viridian.retraining.workflow_defaults import effective, workflow_of
 
 _T = TypeVar("_T")
+_ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
 class UnusableFile(Exception):
@@ -66,12 +67,22 @@ def name_of(manifest: Mapping[str, Any]) -> str:
 
 
 def read_manifests(paths: Sequence[Path]) -> Manifests:
-    """The objects of our kinds in YAML files, lists of `kubectl get -o yaml` included."""
-    found = [manifest for path in paths for manifest in _documents(path)]
+    """The objects of our kinds in YAML files and folders, lists of `kubectl get -o yaml` included."""
+    found = [manifest for path in paths for file in files_at(path) for manifest in _documents(file)]
     return Manifests(
         tuple(one for one in found if one.get("kind") == MODEL_DEPLOYMENT),
         tuple(one for one in found if one.get("kind") == RETRAIN_POLICY),
     )
+
+
+def files_at(path: Path) -> list[Path]:
+    """The file itself, or all manifests below a folder; UnusableFile where it has none."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(below for below in path.rglob("*") if below.suffix in _ENDINGS and below.is_file())
+    if not found:
+        raise UnusableFile(f"{path} has no file that ends with {', '.join(_ENDINGS)}")
+    return found
 
 
 def read_windows(path: Path) -> tuple[Window, ...]:

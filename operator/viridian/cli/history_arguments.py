@@ -14,9 +14,9 @@ from viridian.cli.files import UnusableFile, read_incidents, read_reference, rea
 from viridian.core.times import parse_time
 
 Objects = Annotated[
-    list[Path], typer.Option("--filename", "-f", metavar="FILE", help="YAML with the objects; may be repeated.")
+    list[Path], typer.Option("--filename", "-f", metavar="FILE|DIR", help="YAML with the objects; may be repeated.")
 ]
-"""Files of manifests, read by `files.read_manifests`."""
+"""Files and folders of manifests, read by `files.read_manifests`."""
 WINDOWS: Final = typer.Option(
     metavar="FILE", help="Windows of the collector's /v1/windows: a JSON list, or one window in each line."
 )

@@ -14,7 +14,7 @@ import yaml
 from viridian.api.names import GOVERNANCE_POLICY, GROUP
 from viridian.cli.cel_expressions import CelExpressions
 from viridian.cli.exit_codes import CommandExit
-from viridian.cli.files import UnusableFile, file_bytes, name_of
+from viridian.cli.files import file_bytes, files_at, name_of
 from viridian.cli.located_yaml import LocatedDocument, located_documents
 from viridian.cli.manifest_rules import ManifestRules, dotted
 from viridian.cli.output_formats import TextFormat, TextOrJson
@@ -30,7 +30,6 @@ examples:
   kubectl viridian lint -f churn.yaml -f governance.yaml -o json
 """
 _STANDARD_INPUT: Final = "-"
-_ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
 class LintFinding(msgspec.Struct, frozen=True):
@@ -121,10 +120,5 @@ def _sources(arguments: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for argument in arguments:
         if argument == _STANDARD_INPUT:
             yield "standard input", sys.stdin.buffer.read()
-        elif Path(argument).is_dir():
-            found = sorted(path for path in Path(argument).rglob("*") if path.suffix in _ENDINGS and path.is_file())
-            if not found:
-                raise UnusableFile(f"{argument} has no file that ends with {', '.join(_ENDINGS)}")
-            yield from ((str(path), file_bytes(path)) for path in found)
         else:
-            yield argument, file_bytes(Path(argument))
+            yield from ((str(path), file_bytes(path)) for path in files_at(Path(argument)))

@@ -24,6 +24,7 @@ from viridian.cli import (
     portfolio_commands,
     review_command,
     support_command,
+    wait_command,
     watch_command,
 )
 from viridian.cli.exit_codes import CommandExit
@@ -58,6 +59,7 @@ def application() -> typer.Typer:
     app.command("labels")(label_command.work_the_queue)
     app.command("plan")(plan_command.plan_edits)
     app.command("support-bundle")(support_command.support_bundle)
+    app.command("wait")(wait_command.wait_for_rollout)
     app.command("watch")(watch_command.watch_models)
     app.command("lint", help=_verbatim(lint_command.DESCRIPTION), epilog=_verbatim(lint_command.EPILOG))(
         lint_command.lint

@@ -89,3 +89,13 @@ def test_a_file_without_a_usable_policy(
     Path(policy).write_text(text)
     assert main(["explain", "-f", policy]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_folder_is_read_with_all_manifests_below_it(
+    policy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "-f", str(tmp_path)]) == 0
+    assert lines(capsys)[0] == "RetrainPolicy churn, workflow Linear"
+    Path(policy).rename(tmp_path / "policy.txt")
+    assert main(["explain", "-f", str(tmp_path)]) == 1
+    assert "has no file that ends with .yaml, .yml, .json" in capsys.readouterr().err
