@@ -48,6 +48,8 @@ class Behaviour:
     """Share of predictions that are `yes`; of all others `no`."""
     schema: InputSchema | None = None
     """What it shows of its inputs."""
+    features: str = ""
+    """Digest of the feature definition that it shows."""
     takes_orders: bool = True
     """Whether it copies requests when it is ordered to."""
 
@@ -145,6 +147,11 @@ class MemoryPods:
         pods = {target.uid: self._pod(target.uid) for target in targets}
         shown = {uid: self._behaviour(pod).schema for uid, pod in pods.items() if pod is not None}
         return {uid: schema for uid, schema in shown.items() if schema is not None}
+
+    async def served_features(self, targets: Sequence[PodTarget]) -> Mapping[str, str]:
+        pods = {target.uid: self._pod(target.uid) for target in targets}
+        shown = {uid: self._behaviour(pod).features for uid, pod in pods.items() if pod is not None}
+        return {uid: digest for uid, digest in shown.items() if digest}
 
     # ---- inside
 

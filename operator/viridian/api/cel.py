@@ -59,6 +59,14 @@ DIGEST: Final = Rule(
     rule="self.matches('^sha256:[0-9a-f]{64}$')",
     message="write sha256: and the 64 lower-case hexadecimal digits of the SHA-256 of viridian/manifest.json",
 )
+FEATURES_DIGEST: Final = Rule(
+    rule="self.matches('^sha256:[0-9a-f]{64}$')",
+    message="write sha256: and the 64 lower-case hexadecimal digits of the digest of the feature definition",
+)
+FEATURES_REF: Final = Rule(
+    rule="self.matches('^[A-Za-z0-9._/:@-]+$')",
+    message="write the name of the definition in letters, digits and . _ - / : @, such as churn or churn@3",
+)
 URI: Final = Rule(
     rule="self.matches('^(mlflow-artifacts:/|https?://|file:///)[^ ]+$')",
     message="write mlflow-artifacts:/…, https://….tar.gz or file:///…",

@@ -1,4 +1,4 @@
-"""What a model version was made from: data, code, image and parameters, each by an identity that never changes."""
+"""What a model version was made from: data, features, code, image and parameters, by identities that never change."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Lineage(Struct, frozen=True, kw_only=True):
     data_digest: Annotated[str, word("Digest of the data's content.")] = ""
     rows_digest: Annotated[str, word("Digest of the frozen rows of feedback.")] = ""
     code_revision: Annotated[str, word("Git commit of the training code.")] = ""
+    features_digest: Annotated[str, word("Digest of the feature definition.")] = ""
     image_digest: Annotated[str, word("Digest of the image that trained, as the node pulled it.")] = ""
     parameters_digest: Annotated[str, word("Digest of the parameters that were logged.")] = ""
     model_digest: Annotated[str, word("Digest of the model's bytes.")] = ""

@@ -15,6 +15,7 @@ from viridian.api.cel_monitoring import OUTLIVES_ITS_LABELS
 from viridian.api.context import Context
 from viridian.api.drill_spec import MIRRORED_BY_GATEWAY, RollbackDrill
 from viridian.api.experiment_spec import Experiment
+from viridian.api.features import ModelFeatures
 from viridian.api.governance import Governance
 from viridian.api.monitoring import Feedback, Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
@@ -135,6 +136,13 @@ class ModelSource(Struct, frozen=True, kw_only=True):
     ) = None
     signature: (
         Annotated[ModelSignature, doc("Whose signature a version must have. Left out: signatures are not looked at.")]
+        | None
+    ) = None
+    features: (
+        Annotated[
+            ModelFeatures,
+            doc("The definition of the features. Left out: only what servers show by themselves is compared."),
+        ]
         | None
     ) = None
 

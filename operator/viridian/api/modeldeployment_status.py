@@ -31,6 +31,7 @@ class SlotStatus(Struct, frozen=True, kw_only=True):
     version: Annotated[str, word("Version of the model in the registry.")] | None = None
     uri: Annotated[str, doc("Where its bytes come from.", max_length=2048)] | None = None
     digest: Annotated[str, word("SHA-256 of its manifest.")] | None = None
+    features_digest: Annotated[str, word("Digest of the feature definition that it was made with.")] | None = None
     since: Annotated[str, time("When it got this role.")] | None = None
 
 
@@ -219,9 +220,9 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
         named(
             "type",
             "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady, RollbackUntested; with "
-            "a joined route also RouteJoined; with "
+            "a joined route also RouteJoined; with a skew of features also FeaturesMatch; with "
             "monitoring also Provisional, Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired; "
             "with recoverWithin also RecoveryOverdue.",
-            max_length=20,
+            max_length=24,
         ),
     ] = ()

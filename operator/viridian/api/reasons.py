@@ -12,6 +12,7 @@ ROLLBACK_UNTESTED = "RollbackUntested"  # no drill has passed since the latest o
 ROUTE_JOINED = "RouteJoined"  # the rule that spec.traffic.gateway.join names leads to the slots
 PROVISIONAL = "Provisional"  # the champion was promoted before the outcomes of its answers were known
 ROLLBACK_READY = "RollbackReady"  # a previous version could take the traffic at once
+FEATURES_MATCH = "FeaturesMatch"  # servers have the feature definition of their version; there only while they have not
 ADDRESSES_CURRENT = "AddressesCurrent"  # the champion's pods know registry and collector; there only while they do not
 REGISTRY_SYNCED = "RegistrySynced"  # the registry has what was decided; there only while it has not
 TRAIL_SYNCED = "TrailSynced"  # MLflow has the trail of audit; there only while it has not
@@ -99,6 +100,7 @@ REVIEWED = "Reviewed"  # a person has looked into what had fired: the annotation
 # ---- Reasons for which a revision is rejected ----
 METRIC_BREACH = "MetricBreach"
 WORSE_THAN_PROMISED = "WorseThanPromised"  # a monitor with action Rollback has fired, on known outcomes
+FEATURE_SKEW = "FeatureSkew"  # its servers have another feature definition than the version was made with
 SCHEMA_MISMATCH = "SchemaMismatch"  # it refuses requests that the champion answers; the message names the columns
 PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 REJECTED_BY_PERSON = "RejectedByPerson"

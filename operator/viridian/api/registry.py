@@ -12,6 +12,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
+from viridian.api.features import digest_shown
+
 # Tags and aliases are public API: people search by them. Change them only with a migration.
 TAG_DIGEST: Final = "viridian.digest"
 """On a version or a run: `sha256:…` over the bytes of the model's `viridian/manifest.json`."""
@@ -27,6 +29,8 @@ TAG_DATA: Final = "viridian.data-"
 where a run reported nothing, `spec.data` of its RetrainPolicy."""
 TAG_CODE: Final = "viridian.code-revision"
 """On a run or a version: the Git commit of the code that trained it."""
+TAG_FEATURES: Final = "viridian.features-digest"
+"""On a run or a version: the digest of the feature definition that it was made with."""
 TAG_IMAGE: Final = "viridian.image-digest"
 """On a version: the digest of the image that trained it, as the node pulled it."""
 TAG_ROWS: Final = "viridian.rows-digest"
@@ -112,6 +116,11 @@ class ModelVersion:
     def digest(self) -> str | None:
         """`sha256:…` of its manifest, or None for a version that was registered without one."""
         return self.tags.get(TAG_DIGEST) or None
+
+    @property
+    def features(self) -> str | None:
+        """The feature definition that it was made with, or None for a version that has none pinned."""
+        return digest_shown(self.tags.get(TAG_FEATURES, "")) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,8 +103,9 @@ class FinishedRun(Struct, frozen=True, kw_only=True):
     changed: Annotated[
         tuple[Annotated[str, word("One part.")], ...],
         doc(
-            "What differs from the version that was handed over before: data, code, image, parameters, model.",
-            max_length=5,
+            "What differs from the version that was handed over before: data, features, code, image, parameters, "
+            "model.",
+            max_length=6,
         ),
     ] = ()
 

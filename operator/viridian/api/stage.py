@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from viridian.api.evaluation import HoldoutEvaluation, parse_evaluation
+from viridian.api.features import digest_shown
 from viridian.api.texts import one_line
 
 MAX_REPORT_BYTES: Final = 4096
@@ -69,6 +70,8 @@ class StageReport:
     model_digest: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
     """What the stage trained on: uri, revision, digest."""
+    features: str = ""
+    """Digest of the feature definition that the stage has used."""
     champion_problem: str = ""
     """Why the champion could not be judged on this holdout."""
     evaluation: HoldoutEvaluation | None = None
@@ -93,6 +96,8 @@ class StageReport:
             document["model"] = {"uri": self.model_uri} | ({"digest": self.model_digest} if self.model_digest else {})
         if self.data:
             document["data"] = dict(self.data)
+        if self.features:
+            document["features"] = {"digest": self.features}
         if self.champion_problem:
             document["champion"] = {"problem": shortened(self.champion_problem)}
         if self.evaluation is not None:
@@ -125,6 +130,7 @@ def parse_report(message: str) -> StageReport:
         model_uri=_text(document.get("model"), "uri"),
         model_digest=_text(document.get("model"), "digest"),
         data={part: value for part in ("uri", "revision", "digest") if (value := _line(document.get("data"), part))},
+        features=digest_shown(_text(document.get("features"), "digest")),
         champion_problem=_line(document.get("champion"), "problem"),
         evaluation=parse_evaluation(document.get("evaluation")),
         cpu_seconds=_amount(document.get("usage"), "cpuSeconds"),

@@ -23,7 +23,7 @@ NOT_LEADING: Final = "this operator does not lead any more: another one has take
 
 CLUSTER_READS: Final = frozenset({"get", "list", "page"})
 REGISTRY_READS: Final = frozenset({"model", "models", "version", "version_of_run", "logged_model", "find_run", "run"})
-PODS_READS: Final = frozenset({"scrape", "input_schemas"})
+PODS_READS: Final = frozenset({"scrape", "input_schemas", "served_features"})
 
 MayWrite = Callable[[], bool]
 

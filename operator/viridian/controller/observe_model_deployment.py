@@ -47,6 +47,7 @@ from viridian.rollout.analysis.selection import is_about_to_be_met, queries, que
 from viridian.rollout.data_holds import held_versions
 from viridian.rollout.decide import decide
 from viridian.rollout.fail_closed import give_back
+from viridian.rollout.feature_skew import slots_with_pinned_features
 from viridian.rollout.input import (
     OperatorSettings,
     RolloutInput,
@@ -110,12 +111,22 @@ class ModelDeployments:
             taken=children.taken - {(HTTP_ROUTE, route_name(route)) for route in users},
             leaving=children.leaving,
         )
-        readings, held, schemas = await asyncio.gather(
-            self._readings(key, snapshot), self._held_versions(key, snapshot), self._input_schemas(snapshot)
+        readings, held, schemas, features = await asyncio.gather(
+            self._readings(key, snapshot),
+            self._held_versions(key, snapshot),
+            self._input_schemas(snapshot),
+            self._served_features(snapshot),
         )
         now = self.clock()
         answers = self.answers.known(key, questions(snapshot, now), ask=self.asks)
-        known = replace(snapshot, readings=readings, answers=answers, held_versions=held, input_schemas=schemas)
+        known = replace(
+            snapshot,
+            readings=readings,
+            answers=answers,
+            held_versions=held,
+            input_schemas=schemas,
+            served_features=features,
+        )
         observed = Observed(known, now)
         if self.arrivals is not None:
             self.arrivals.observed(key, observed.input, observed.now)
@@ -208,6 +219,14 @@ class ModelDeployments:
         shown = await self.pods.input_schemas([pod for each in pods.values() for pod in each]) if slots else {}
         found = {slot: [shown[pod.uid] for pod in each if pod.uid in shown] for slot, each in pods.items()}
         return {slot: schemas[0] for slot, schemas in found.items() if schemas}
+
+    async def _served_features(self, snapshot: RolloutInput) -> Mapping[Slot, frozenset[str]]:
+        """What all servers show that run a version with a pinned definition. A look by lists asks none of them."""
+        slots = slots_with_pinned_features(snapshot) if self.pods is not NOT_ASKED else ()
+        pods = {slot: judged_targets(snapshot, slot) for slot in slots}
+        asked = [pod for each in pods.values() for pod in each]
+        shown = await self.pods.served_features(asked) if asked else {}
+        return {slot: frozenset(shown[pod.uid] for pod in each if pod.uid in shown) for slot, each in pods.items()}
 
     async def _readings(self, key: Key, snapshot: RolloutInput) -> Mapping[str, Sequence[Reading]]:
         if snapshot.spec is None:

@@ -113,7 +113,7 @@ class RegistryReader:
         found = await self._registry.version(question.model, question.version)
         if found is None:
             return None
-        return ServedModel(found.uri, found.name, found.version, found.digest, found.run_id)
+        return ServedModel(found.uri, found.name, found.version, found.digest, found.run_id, found.features)
 
 
 def unresolved(error: RegistryError) -> Unresolved:

@@ -79,6 +79,7 @@ ROLLOUT: Final = StatusPart(
             reasons.ROUTE_JOINED,
             reasons.PROVISIONAL,
             reasons.ADDRESSES_CURRENT,
+            reasons.FEATURES_MATCH,
         }
     ),
 )

@@ -14,6 +14,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from viridian.api.features import FEATURES_PATH, ServedFeatures, digest_shown
 from viridian.api.input_schema import SCHEMA_PATH, InputSchema
 from viridian.api.samples import (
     DURATION_METRIC,
@@ -59,6 +60,8 @@ MAX_SCHEMA_BYTES: Final = 1024 * 1024
 _TAKEN: Final = 204
 _SHOWN: Final = 200
 _SCHEMA: Final = msgspec.json.Decoder(InputSchema)
+_FEATURES: Final = msgspec.json.Decoder(ServedFeatures)
+_MAX_FEATURES_BYTES: Final = 4096
 MAX_QUIET_SECONDS: Final = 86_400.0
 """A last answer that is longer ago is of no interest."""
 _OF_COPIES: Final = (
@@ -86,6 +89,9 @@ class Pods(Protocol):
     async def input_schemas(self, targets: Sequence[PodTarget]) -> Mapping[str, InputSchema]:
         """Pod uid to what its model takes, of those that show it: other runtimes and older releases do not."""
 
+    async def served_features(self, targets: Sequence[PodTarget]) -> Mapping[str, str]:
+        """Pod uid to the digest of the feature definition that it was started with, of those that show one."""
+
 
 class HttpPods:
     """The pods' management ports."""
@@ -112,6 +118,11 @@ class HttpPods:
         """Pod uid to what its model takes, of those that show it: other runtimes and older releases do not."""
         shown = await self._http.aside.run(_concurrently([self._input_schema(target) for target in targets]))
         return {target.uid: one for target, one in zip(targets, shown, strict=True) if one is not None}
+
+    async def served_features(self, targets: Sequence[PodTarget]) -> Mapping[str, str]:
+        """Pod uid to the digest of the feature definition that it was started with, of those that show one."""
+        shown = await self._http.aside.run(_concurrently([self._served_features(target) for target in targets]))
+        return {target.uid: one for target, one in zip(targets, shown, strict=True) if one}
 
     async def _scrape(self, target: PodTarget) -> PodSample | ScrapeFailure:
         try:
@@ -156,6 +167,14 @@ class HttpPods:
             return _SCHEMA.decode(answer.body) if answer.status == _SHOWN else None
         except (TimeoutError, aiohttp.ClientError, OSError, TooLong, ValueError, RecursionError):
             return None
+
+    async def _served_features(self, target: PodTarget) -> str:
+        """Empty where it shows none."""
+        try:
+            answer = await self._http.get(target, FEATURES_PATH, most=_MAX_FEATURES_BYTES, seconds=TIMEOUT, proven=True)
+            return digest_shown(_FEATURES.decode(answer.body).digest) if answer.status == _SHOWN else ""
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLong, ValueError, RecursionError):
+            return ""
 
 
 async def _concurrently(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from viridian.api import reasons
+from viridian.api.features import ModelFeatures
 from viridian.api.modeldeployment import RegistryModel
 from viridian.api.stage import stage_place
 from viridian.core.obstacles import Obstacles, outage, refusal
@@ -187,6 +188,12 @@ def collects(facts: PolicyFacts) -> bool:
     """Whether the predictions of the ModelDeployment are remembered, so that runs are given rows."""
     spec = facts.deployment.spec if facts.deployment else None
     return spec is not None and spec.feedback is not None
+
+
+def named_features(facts: PolicyFacts) -> ModelFeatures | None:
+    """The definition of features that the ModelDeployment names."""
+    spec = facts.deployment.spec if facts.deployment else None
+    return spec.model.features if spec else None
 
 
 def followed_model(facts: PolicyFacts) -> RegistryModel | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from viridian.api.address import secret_of, shown, variable
 from viridian.api.evaluation import EVALUATION_VARIABLE
+from viridian.api.features import FEATURES_DIGEST_VARIABLE, FEATURES_REF_VARIABLE
 from viridian.api.feedback import COLLECTOR_TOKEN_FILE_VARIABLE, ROWS_DIGEST_VARIABLE, FrozenRows
 from viridian.api.gate_spec import Gate, GateBaseline
 from viridian.api.objective import OBJECTIVE_VARIABLE, Objective
@@ -17,7 +18,7 @@ from viridian.api.run_stages import Data
 from viridian.core import collector_token
 from viridian.core.plan import Manifest
 from viridian.judgement.gate_slices import weakest_slice
-from viridian.retraining.checks import followed_model
+from viridian.retraining.checks import followed_model, named_features
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import NO_DATA, RunOrigin
 from viridian.retraining.run_report import run_report
@@ -44,6 +45,7 @@ def _values(
     state: RetrainingState, run: str, stage: str, origin: RunOrigin, rows: FrozenRows | None
 ) -> Mapping[str, str]:
     facts, data, followed = state.facts, _data(state, origin), followed_model(state.facts)
+    features = named_features(facts)
     return {
         "VIRIDIAN_RUN_ID": run,
         "VIRIDIAN_MODEL_NAME": followed.name if followed else "",
@@ -51,6 +53,8 @@ def _values(
         "VIRIDIAN_REASONS": json.dumps([cause.document() for cause in origin.causes], ensure_ascii=False),
         "VIRIDIAN_DATA_URI": data.uri,
         "VIRIDIAN_DATA_REVISION": data.revision,
+        FEATURES_REF_VARIABLE: features.ref if features else "",
+        FEATURES_DIGEST_VARIABLE: (features.digest if features else "") or "",
         "VIRIDIAN_DATA_DIGEST": origin.resolved.digest if origin.resolved else "",
         CHAMPION_VARIABLE: facts.deployment.champion_uri if facts.deployment else "",
         OBJECTIVE_VARIABLE: _objective(origin),

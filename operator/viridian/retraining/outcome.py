@@ -14,6 +14,7 @@ from viridian.api.registry import TAG_GATE, RunStatus
 from viridian.api.stage import StageName, StageReport
 from viridian.core.times import format_time
 from viridian.retraining.candidate_gate import gate, is_superior, reported
+from viridian.retraining.checks import named_features
 from viridian.retraining.hand_over_limit import room_at
 from viridian.retraining.handover import is_superseded, needs_approval, recorded_decision
 from viridian.retraining.input import RegistryResult
@@ -113,7 +114,8 @@ def made_no_model(ended: EndedRun) -> RunVerdict | None:
 def lacks_what_an_audit_asks_for(ended: EndedRun) -> RunVerdict | None:
     if ended.state.spec.audit is not Audit.STRICT or ended.registry.candidate is None:
         return None
-    lacking = "; ".join(missing(ended.run, ended.report, ended.lineage))
+    named = named_features(ended.state.facts) is not None
+    lacking = "; ".join(missing(ended.run, ended.report, ended.lineage, features=named))
     return RunVerdict(reasons.REJECTED, f"audit: Strict, and the version has {lacking}") if lacking else None
 
 

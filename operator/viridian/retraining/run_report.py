@@ -36,6 +36,7 @@ def _joined(earlier: StageReport, later: StageReport) -> StageReport:
         earlier,
         metrics={**earlier.metrics, **later.metrics},
         holdout=later.holdout or earlier.holdout,
+        features=later.features or earlier.features,
         champion_problem=later.champion_problem or earlier.champion_problem,
         evaluation=later.evaluation or earlier.evaluation,
     )

@@ -1,8 +1,8 @@
 """Whether a stage has to run: where all that it works on is as it was in an earlier run, its result of then counts.
 
 Only stages before training are looked up. A stage works on the data, its template with image and parameters, the frozen
-rows, the definition of the label, and what the stages before it made. Whatever cannot be known not to have changed,
-such as data without a revision, makes it run. What it handed over must still be there.
+rows, the definitions of label and features, and what the stages before it made. Whatever cannot be known not to have
+changed, such as data without a revision, makes it run. What it handed over must still be there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from viridian.api.feedback import FrozenRows
 from viridian.api.names import short_hash
 from viridian.api.run_stages import DataValidation, PreparingStage, Stage
 from viridian.api.stage import RESOLVER_STAGE
+from viridian.retraining.checks import named_features
 from viridian.retraining.records import RunOrigin
 from viridian.retraining.run_claim import has_claim
 from viridian.retraining.runs import Run
@@ -37,6 +38,8 @@ def inputs_of(state: RetrainingState, run: Run, spec: Stage, origin: RunOrigin, 
         "earlier": made_by,
         "hands over": origin.storage is not None,
     }
+    if (features := named_features(state.facts)) is not None:
+        parts["features"] = [features.ref, features.digest]
     return short_hash(json.dumps(parts, sort_keys=True), length=16)
 
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from viridian.api.features import digest_shown
 from viridian.api.lineage import Lineage
-from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_IMAGE, TAG_PARAMETERS, TAG_ROWS, TrainingRun
+from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_FEATURES, TAG_IMAGE, TAG_PARAMETERS, TAG_ROWS, TrainingRun
 from viridian.api.schema import MAX_WORD
 from viridian.api.stage import StageName, StageReport
 from viridian.api.texts import one_line
@@ -21,6 +22,7 @@ _MAX_PARAMETERS: Final = 4000
 """Characters of the parameters that a tag shows; the MLflow run has all of them."""
 _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "data": ("data_digest", "data_revision", "rows_digest"),
+    "features": ("features_digest",),
     "code": ("code_revision",),
     "image": ("image_digest",),
     "parameters": ("parameters_digest",),
@@ -47,6 +49,7 @@ def lineage_of(run: Run, report: StageReport, mlflow: TrainingRun | None) -> Lin
         data_digest=_word(data.get("digest", "")),
         rows_digest=_word(trained.rows_digest),
         code_revision=_word(code),
+        features_digest=report.features or digest_shown(tags.get(TAG_FEATURES, "")),
         image_digest=_word(trained.image_digest),
         parameters_digest=_digest(mlflow.params) if mlflow is not None and mlflow.params else "",
         model_digest=_word(report.model_digest or tags.get(TAG_DIGEST, "")),
@@ -57,6 +60,7 @@ def lineage_tags(lineage: Lineage, mlflow: TrainingRun | None) -> Mapping[str, s
     """The parts that have tags of their own on a version; data and model have theirs anyway."""
     return {
         TAG_CODE: lineage.code_revision,
+        TAG_FEATURES: lineage.features_digest,
         TAG_IMAGE: lineage.image_digest,
         TAG_ROWS: lineage.rows_digest,
         TAG_PARAMETERS: _shown(mlflow.params) if mlflow is not None and mlflow.params else "",
@@ -68,12 +72,20 @@ def changed(before: Lineage | None, after: Lineage) -> tuple[str, ...]:
     return tuple(part for part, fields in _PARTS.items() if _differ(before or Lineage(), after, fields))
 
 
-def missing(run: Run, report: StageReport, lineage: Lineage) -> Iterator[str]:
-    """What `audit: Strict` asks for and the version lacks, each with what to do about it."""
+def missing(run: Run, report: StageReport, lineage: Lineage, *, features: bool) -> Iterator[str]:
+    """What `audit: Strict` asks for and the version lacks, each with what to do about it.
+
+    `features`: whether the ModelDeployment names a definition of features.
+    """
     resolved = run.origin.resolved is not None
     only_rows = run.origin.data == NO_DATA and not report.data and lineage.rows_digest
     if not (lineage.data_digest or resolved or only_rows):
         yield "no digest of its data: write data.resolver: {}, or report data {uri, revision, digest}"
+    if features and not lineage.features_digest:
+        yield (
+            "no digest of its features, and spec.model.features of the ModelDeployment names them: report features "
+            f"{{digest}} in a stage, or set the tag {TAG_FEATURES} on the MLflow run"
+        )
     if not lineage.code_revision:
         yield (
             "no revision of its code: annotate the template of stages.training with org.opencontainers.image.revision, "

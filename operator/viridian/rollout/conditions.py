@@ -15,6 +15,7 @@ from viridian.rollout import addresses
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.drill_findings import rollback_untested
 from viridian.rollout.drill_schedule import schedule_problem
+from viridian.rollout.feature_skew import features_match
 from viridian.rollout.input import GATEWAY_NEEDED, UNREAD, Unresolved
 from viridian.rollout.joining import joining, route_joined
 from viridian.rollout.pod_bounds import bounds
@@ -49,7 +50,7 @@ _WITH_THE_CHAMPION = (
 
 
 def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
-    """Some are there only while they are true (Reconciling, Stalled) or not (AddressesCurrent)."""
+    """Some are there only while they are true (Reconciling, Stalled) or not (AddressesCurrent, FeaturesMatch)."""
     found = [_ready(state, decision), _model_resolved(state)]
     found.extend(_reconciling(state, decision))
     found.extend(_stalled(state, decision))
@@ -58,6 +59,7 @@ def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     found.extend(rollback_untested(state, decision))
     found.extend(provisional(state, decision))
     found.extend(_addresses_current(state, decision))
+    found.extend(features_match(state, decision))
     found.extend(route_joined(joining(state.inputs, state.spec.server.port, decision.traffic, state.now)))
     return found
 
@@ -67,6 +69,8 @@ def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str,
     wait, awaited = decision.wait, sentence(state, decision.wait)
     if wait is not None and wait.kind is WaitKind.VERSION_IN_REGISTRY:
         return reasons.VERSION_GONE, f"waiting for {awaited}"
+    if wait is not None and wait.kind is WaitKind.FEATURES:
+        return reasons.FEATURE_SKEW, f"{state.version_of(wait.revision)} gets no traffic: {wait.detail}"
     if wait is not None and wait.kind is WaitKind.NEW_REVISION and state.is_pinned:
         how = f"change the spec, or annotate viridian.dev/retry={wait.revision}"
         return reasons.REVISION_REJECTED, f"{awaited}; {how}"

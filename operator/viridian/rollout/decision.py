@@ -21,6 +21,7 @@ class WaitKind(StrEnum):
 
     MODEL = "Model"
     FIRST_READY = "FirstReady"
+    FEATURES = "Features"
     CHALLENGER_READY = "ChallengerReady"
     DEPLOYED_AGAIN = "DeployedAgain"
     VERSION_IN_REGISTRY = "VersionInRegistry"
@@ -62,6 +63,7 @@ class WaitKind(StrEnum):
 _REASONS: Final = {
     WaitKind.MODEL: reasons.FIRST_DEPLOYMENT,
     WaitKind.FIRST_READY: reasons.FIRST_DEPLOYMENT,
+    WaitKind.FEATURES: reasons.FEATURE_SKEW,
     WaitKind.CHALLENGER_READY: reasons.DEPLOYING,
     WaitKind.DEPLOYED_AGAIN: reasons.DEPLOYING,
     WaitKind.VERSION_IN_REGISTRY: reasons.VERSION_GONE,

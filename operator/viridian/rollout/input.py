@@ -148,6 +148,8 @@ class RolloutInput:
     forgotten: Mapping[str, str] = field(default_factory=dict)
     # What the models of both slots take, as their servers show it; read only before a trial begins.
     input_schemas: Mapping[Slot, InputSchema] = field(default_factory=dict)
+    # Digests of the feature definitions that the servers of a slot show, of versions that have one pinned.
+    served_features: Mapping[Slot, frozenset[str]] = field(default_factory=dict)
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
     # Versions whose rollout holds its weight, each with what it waits for; read only while a rollout is under way.

@@ -87,6 +87,8 @@ class ServedModel:
     digest: str | None = None
     # The MLflow run that the version was registered from.
     run: str | None = None
+    # Digest of the feature definition that it was made with, as the registry had it.
+    features: str | None = None
 
     @property
     def shown(self) -> str:
@@ -185,7 +187,7 @@ def _synced(manifest: Mapping[str, Any]) -> str:
 
 
 def _model(data: Mapping[str, Any]) -> ServedModel:
-    uri, *rest = (data.get(field) for field in ("uri", "name", "version", "digest", "run"))
+    uri, *rest = (data.get(field) for field in ("uri", "name", "version", "digest", "run", "features"))
     return ServedModel(str(uri or ""), *rest)
 
 

@@ -19,6 +19,7 @@ class Names(Protocol):
 _AWAITED: Final = {
     WaitKind.MODEL: "the model to be resolved{why}",
     WaitKind.FIRST_READY: "{revision} to become ready{detail}",
+    WaitKind.FEATURES: "{revision} to have the feature definition of its servers: {detail}",
     WaitKind.CHALLENGER_READY: "{revision} to become ready{detail}",
     WaitKind.DEPLOYED_AGAIN: "{revision} to be deployed again",
     WaitKind.VERSION_IN_REGISTRY: "what spec.model asks for to be in the registry again ({detail})",

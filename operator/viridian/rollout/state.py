@@ -330,12 +330,14 @@ def _read(inputs: RolloutInput, spec: ModelDeploymentSpec, now: datetime) -> Rol
 def _desired(inputs: RolloutInput, spec: ModelDeploymentSpec, model: ServedModel) -> DesiredRevision:
     settings, signature = inputs.settings, spec.model.signature
     collecting = collector_config.fragment(spec, settings.collector_url)
-    template = pod_template(inputs.name, model, spec.server, settings, signature, collecting)
+    features = spec.model.features
+    template = pod_template(inputs.name, model, spec.server, settings, signature, collecting, features)
     if pem := required_keys(settings.signature_keys, inputs.namespace):
         template = requiring(template, pem, model)
     restart = inputs.annotations.get(RESTART_ANNOTATION, "")
     collected = collector_config.collector_settings(spec)
-    return DesiredRevision(revision_of(model, spec.server, restart, signature, collected), model, template)
+    revision = revision_of(model, spec.server, restart, signature, collected, features)
+    return DesiredRevision(revision, model, template)
 
 
 def _challenger(state: RolloutState, traffic: Traffic) -> str | None:

@@ -102,7 +102,10 @@ def _verdicts(challenger: Mapping[str, Any]) -> Any:
 
 def _slot_fields(state: RolloutState, revision: str) -> dict[str, Any]:
     model = state.model_of(revision)
-    return {"version": model.version, "uri": model.address, "digest": model.digest} if model is not None else {}
+    if model is None:
+        return {}
+    fields = {"version": model.version, "uri": model.address, "digest": model.digest}
+    return {**fields, "features_digest": model.features}
 
 
 def _version(state: RolloutState, revision: str) -> str | None:

@@ -62,6 +62,7 @@ class ServerSettings:
     pod: str = ""
     orders_key: bytes | None = None
     shadow_target: str = ""
+    features_digest: str = ""
 
     @property
     def trust(self) -> Trust:
@@ -186,5 +187,6 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     option("pod", "", "name of the pod, for the collector and the proof of orders; empty means the host's name")
     option("orders-key", "", "public Ed25519 key of whom orders are taken from; empty takes none", order_key)
     option("shadow-target", "", "the one address that requests may be copied to; empty copies none", challenger_address)
+    option("features-digest", "", "digest of the feature definition, to show to the operator; empty shows none")
     option("termination-log", DEFAULT_TERMINATION_LOG, "file for the sentence that says why the process ended", Path)
     return parser

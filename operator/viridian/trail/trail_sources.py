@@ -118,6 +118,7 @@ def _part(lineage: Lineage | None, part: str) -> str:
         return "unknown"
     known = {
         "data": lineage.data_revision or lineage.data_digest or lineage.rows_digest,
+        "features": lineage.features_digest,
         "code": lineage.code_revision,
         "image": lineage.image_digest,
         "parameters": lineage.parameters_digest,

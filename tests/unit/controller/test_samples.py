@@ -43,6 +43,9 @@ class CountingPods:
     async def input_schemas(self, targets: Sequence[PodTarget]) -> Mapping[str, InputSchema]:
         raise AssertionError("nobody asked for schemas")
 
+    async def served_features(self, targets: Sequence[PodTarget]) -> Mapping[str, str]:
+        raise AssertionError("nobody asked for features")
+
     def _reading(self, target: PodTarget) -> PodSample | ScrapeFailure:
         if target.uid in self.down:
             return ScrapeFailure(uid=target.uid, at=self.at, problem=ScrapeProblem.TIMEOUT, message="no answer")

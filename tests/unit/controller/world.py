@@ -65,6 +65,9 @@ class ToldPods:
     async def input_schemas(self, targets: Any) -> Mapping[str, Any]:
         raise AssertionError("nobody asked for schemas")
 
+    async def served_features(self, targets: Any) -> Mapping[str, str]:
+        raise AssertionError("nobody asked for features")
+
 
 @dataclass
 class Scripted:

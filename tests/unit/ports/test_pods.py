@@ -31,6 +31,7 @@ from viridian.ports.pod_http import address, pod_http
 from viridian.ports.pods import HttpPods, Pods, parse
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+DIGEST = f"sha256:{'ab' * 32}"
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ async def test_real_servers_copy_and_compare_as_they_are_ordered(tmp_path: Path,
     directory = models.write_onnx_mlflow(tmp_path / "model")
     async with (
         running(directory, tmp_path) as challenger,
-        running(directory, tmp_path, shadow_target=challenger.url) as champion,
+        running(directory, tmp_path, shadow_target=challenger.url, features_digest=DIGEST.upper()) as champion,
         aiohttp.ClientSession() as http,
     ):
         first = ShadowOrder(
@@ -114,6 +115,28 @@ async def test_real_servers_copy_and_compare_as_they_are_ordered(tmp_path: Path,
         schemas = await port.input_schemas([champion.target, target(1, "gone")])
         shown = {uid: [column.name for column in schema.columns] for uid, schema in schemas.items()}
         assert shown == {"pod-1": list(models.IRIS)}
+        both = [champion.target, replace(challenger.target, uid="shows none"), target(1, "gone")]
+        assert await port.served_features(both) == {"pod-1": DIGEST}
+
+
+ODD_FEATURES = {
+    b'{"digest": "' + b"x" * 3000 + b'"}': {"pod-1": "x" * 79 + "…"},
+    b'{"digest": "' + b"x" * 5000 + b'"}': {},
+    b'{"digest": 7}': {},
+    b"[" * 4000: {},
+    b"{}": {},
+    b"<html>": {},
+}
+
+
+@pytest.mark.parametrize("body", ODD_FEATURES, ids=lambda body: body[:12].decode())
+async def test_what_a_pod_shows_of_its_features_is_short_or_nothing(port: Pods, body: bytes) -> None:
+    async def shows(request: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    site = await served(shows)
+    assert await port.served_features([target(number(site))]) == ODD_FEATURES[body]
+    await site.stop()
 
 
 async def scraped(port: Pods, pod: PodTarget) -> PodSample:

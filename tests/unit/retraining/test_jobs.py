@@ -53,6 +53,8 @@ def test_the_contract_of_a_stage() -> None:
         "VIRIDIAN_DATA_URI": "s3://data/train.csv",
         "VIRIDIAN_DATA_REVISION": "r7",
         "VIRIDIAN_DATA_DIGEST": "",
+        "VIRIDIAN_FEATURES_REF": "",
+        "VIRIDIAN_FEATURES_DIGEST": "",
         "VIRIDIAN_CHAMPION_URI": "mlflow-artifacts:/churn/3",
         "VIRIDIAN_OBJECTIVE": "",
         "VIRIDIAN_LAST_EVALUATION": "",

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from tests.unit.retraining.world import Object, World, deployment, now_of, policy, stage_spec
 from viridian.api.lineage import CODE_REVISION_ANNOTATION, Lineage
-from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_IMAGE, TAG_PARAMETERS, TAG_ROWS
+from viridian.api.registry import TAG_CODE, TAG_DIGEST, TAG_FEATURES, TAG_IMAGE, TAG_PARAMETERS, TAG_ROWS
 from viridian.retraining.version_lineage import changed
 
 IMAGE, MODEL = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+FEATURES = f"sha256:{'ab' * 32}"
 STATE = {"uri": "/data/train.csv", "revision": "r1", "digest": "sha256:3"}
 
 
@@ -116,6 +117,60 @@ def test_the_frozen_rows_of_feedback_are_a_part() -> None:
     assert world.last_run["outcome"] == "HandedOver"
 
 
+# ---- the definition of features
+
+
+def test_what_a_stage_reports_of_features_is_pinned_on_the_version() -> None:
+    stages = {"features": stage_spec(), "training": stage_spec()}
+    world = World(policy=policy(stages=stages)).ask_by_hand("one")
+    world.settle()
+    world.end(0, {"features": {"digest": FEATURES.upper()}}).settle()
+    world.train(auc=0.9, tags={TAG_FEATURES: "what the trainer says is not asked then"}).settle()
+    assert version_tags(world)[TAG_FEATURES] == FEATURES
+    assert world.last_run["lineage"]["featuresDigest"] == FEATURES
+    assert "features" in world.last_run["changed"]
+
+
+def test_without_a_report_the_tag_of_the_run_counts() -> None:
+    world = train(world_of(), tags={TAG_FEATURES: FEATURES})
+    assert version_tags(world)[TAG_FEATURES] == FEATURES
+    assert TAG_FEATURES not in version_tags(train(world))
+    assert world.last_run["changed"] == ["features"]
+
+
+def test_a_report_that_is_no_digest_is_pinned_as_one_short_line() -> None:
+    """So that servers with a digest are found to differ: nothing is pinned in silence."""
+    world = World(policy=policy()).ask_by_hand("one")
+    world.settle()
+    world.registry.log(world.mlflow_run, metrics={"auc": 0.9}, model_uri=f"models:/m-{world.mlflow_run}")
+    world.end(0, {"features": {"digest": "v3\n" + "x" * 2000}}).settle()
+    assert version_tags(world)[TAG_FEATURES] == "v3 " + "x" * 76 + "…"
+
+
+def test_stages_get_what_the_deployment_names() -> None:
+    world = world_of()
+    world.deployment = with_features()
+    world.ask_by_hand("one").settle()
+    assert world.variables["VIRIDIAN_FEATURES_REF"] == "churn@3"
+    assert world.variables["VIRIDIAN_FEATURES_DIGEST"] == FEATURES
+
+
+def test_an_audit_asks_for_the_definition_that_the_deployment_names() -> None:
+    world = world_of(audit="Strict")
+    world.deployment = with_features()
+    train(world)
+    assert world.last_run["outcome"] == "Rejected"
+    assert (
+        "no digest of its features, and spec.model.features of the ModelDeployment names them"
+        in (world.last_run["message"])
+    )
+    assert train(world, tags={TAG_FEATURES: FEATURES}).last_run["outcome"] == "HandedOver"
+
+
+def with_features() -> Object:
+    return deployment(**deployment()["spec"]["model"], features={"ref": "churn@3", "digest": FEATURES})
+
+
 # ---- audit: Strict
 
 
@@ -151,7 +206,7 @@ def test_all_that_is_lacking_is_named_at_once() -> None:
     assert world.last_run["message"].count("; no ") == 4
 
 
-PARTS = ("data_digest", "code_revision", "image_digest", "parameters_digest", "model_digest")
+PARTS = ("data_digest", "features_digest", "code_revision", "image_digest", "parameters_digest", "model_digest")
 
 
 @given(st.sets(st.sampled_from(PARTS)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.test_several_stages import pass_stage, until
-from tests.unit.retraining.world import World, policy, stage_spec
+from tests.unit.retraining.world import World, deployment, policy, stage_spec
 from viridian.core.obstacles import Obstacle
 from viridian.core.plan import Apply
 from viridian.retraining.decide import decide
@@ -199,6 +199,14 @@ def test_the_first_stage_whose_inputs_changed_runs(changed: Object, runs: str) -
     world.edit(**changed)
     again(world)
     assert world.variables["VIRIDIAN_STAGE"] == runs
+
+
+def test_another_definition_of_features_makes_the_stages_run_again() -> None:
+    world = finish(begun())
+    world.deployment = deployment(**deployment()["spec"]["model"], features={"ref": "churn"})
+    again(world)
+    assert world.variables["VIRIDIAN_STAGE"] == "dataValidation"
+    assert (world.variables["VIRIDIAN_FEATURES_REF"], world.variables["VIRIDIAN_FEATURES_DIGEST"]) == ("churn", "")
 
 
 def test_what_follows_a_stage_that_ran_again_runs_again_too() -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from viridian.api import reasons
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.feature_skew import is_let_through, skew, way_through
 from viridian.rollout.policies.adoption import takes_over_from_a_predecessor
 from viridian.rollout.policies.chain import Chain
 from viridian.rollout.policies.commands import names_no_former_champion
@@ -49,6 +50,16 @@ def is_held_at_first(state: RolloutState) -> RolloutDecision | None:
     return RolloutDecision.hold(None, hold, first_revision(state)) if hold is not None else None
 
 
+def has_other_features_at_first(state: RolloutState) -> RolloutDecision | None:
+    """It is never rejected, and nobody meets it: another spec, or its next pods, may yet have its definition."""
+    revision = first_revision(state) or ""
+    problem = skew(state, first_slot(state.inputs.slots), revision)
+    if not problem or is_let_through(state, revision):
+        return None
+    wait = Wait(WaitKind.FEATURES, revision, detail=f"{problem}; {way_through(revision, retried=False)}")
+    return RolloutDecision.hold(None, wait, revision)
+
+
 def serves_first(state: RolloutState) -> RolloutDecision | None:
     """Ready, or with no pods wanted."""
     slot = first_slot(state.inputs.slots)
@@ -71,6 +82,7 @@ FIRST_CHAMPION: Final[Chain] = (
     is_not_deployed_yet,
     is_halted_at_first,  # it is deployed, and gets no further
     is_held_at_first,
+    has_other_features_at_first,  # no user meets features that it has not learnt from
     serves_first,
     # where none has an answer, it is not ready yet
 )

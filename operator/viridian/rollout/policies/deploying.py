@@ -7,9 +7,11 @@ from typing import Final
 from viridian.api import reasons
 from viridian.api.names import RETRY_ANNOTATION, SKIP_ANNOTATION
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
+from viridian.rollout.feature_skew import FEATURES_CHECK
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.commands import PROBATION_STEP, SCHEMA_CHECK, skip_command
+from viridian.rollout.policies.other_features import has_other_features
 from viridian.rollout.policies.reinstatement import is_reinstated
 from viridian.rollout.policies.trial_steps import enter, not_ready
 from viridian.rollout.policies.ways_back import rejection
@@ -91,7 +93,7 @@ def is_halted(state: RolloutState) -> RolloutDecision | None:
 def begins_its_trial(state: RolloutState) -> RolloutDecision | None:
     revision = state.challenger or ""
     order = skip_command(state, revision, PROBATION_STEP) if state.in_probation else None
-    order = order or skip_command(state, revision, SCHEMA_CHECK)
+    order = order or skip_command(state, revision, SCHEMA_CHECK) or skip_command(state, revision, FEATURES_CHECK)
     return enter(state, Trial(revision, approved=order or "", approved_at=state.now if order else None))
 
 
@@ -103,6 +105,7 @@ DEPLOYING: Final[Chain] = (
     is_not_ready,
     is_reinstated,  # a way back, which waits for nothing but its pods
     does_not_fit_the_requests,  # before it gets any
+    has_other_features,
     is_halted,  # after the deadline: a pause keeps nobody from getting ready
     begins_its_trial,
 )

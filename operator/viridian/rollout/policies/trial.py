@@ -31,6 +31,7 @@ from viridian.rollout.policies.experiment_step import (
     is_rejected_by_its_experiment,
     waits_for_its_experiment,
 )
+from viridian.rollout.policies.other_features import has_other_features
 from viridian.rollout.policies.passing import command_that_passes, passes_steps_by_command, waits_for_its_promotion
 from viridian.rollout.policies.trial_steps import (
     desired_weight,
@@ -341,6 +342,7 @@ TRIAL: Final[Chain] = (
     lost_its_deployment,  # without it there is nothing to judge
     crashes,  # the ways back come before everything that could wait
     breaches_a_bound,
+    has_other_features,  # its pods are not all as old as its trial
     met_too_many,  # before all that holds: users go on to meet what is held
     shares_its_breach_with_the_champion,
     steps_were_edited,  # what follows presumes the step

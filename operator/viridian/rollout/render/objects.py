@@ -39,7 +39,7 @@ def record(
 ) -> Manifest:
     """The ControllerRevision of a revision. Its data can never be changed, only its outcomes are added."""
     fields = {"uri": model.address, "name": model.name, "version": model.version, "digest": model.digest}
-    fields |= {"run": model.run}
+    fields |= {"run": model.run, "features": model.features}
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",

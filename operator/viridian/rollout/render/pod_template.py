@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
+from viridian.api.features import FEATURES_ANNOTATION, FEATURES_DIGEST_VARIABLE, FEATURES_REF_VARIABLE, ModelFeatures
 from viridian.api.kubelet_variables import literal
 from viridian.api.modeldeployment import ModelSignature, Runtime, Server
 from viridian.api.names import (
@@ -46,6 +47,7 @@ def pod_template(
     settings: OperatorSettings,
     signature: ModelSignature | None = None,
     collecting: Mapping[str, Any] | None = None,
+    features: ModelFeatures | None = None,
 ) -> dict[str, Any]:
     """The template of a revision, the same for both slots: what differs by slot is added with the Deployment.
 
@@ -54,6 +56,7 @@ def pod_template(
     _check(server)
     own = merge(_own(name, model, server, settings), _platform(server, settings))
     own = merge(own, collecting or {})
+    own = merge(own, _started_with(features) if features is not None else {})
     if signature is not None:
         own = merge(own, {"spec": _trusting(signature, server, model)})
     try:
@@ -283,6 +286,17 @@ def _startup_probe(port: int) -> dict[str, Any]:
         "periodSeconds": 1,
         "timeoutSeconds": 60,
         "failureThreshold": 5,
+    }
+
+
+def _started_with(features: ModelFeatures) -> dict[str, Any]:
+    """The definition of features, for the server in variables, and for people who look at its pods."""
+    values = {FEATURES_REF_VARIABLE: features.ref, FEATURES_DIGEST_VARIABLE: features.digest or ""}
+    variables = [{"name": name, "value": literal(value)} for name, value in values.items() if value]
+    shown = {FEATURES_ANNOTATION: features.digest} if features.digest else {}
+    return {
+        "metadata": {"annotations": shown},
+        "spec": {"containers": [{"name": SERVER_CONTAINER, "env": variables}]},
     }
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from viridian.api.features import ModelFeatures
 from viridian.api.modeldeployment import ModelSignature, Server
 from viridian.api.names import short_hash
 from viridian.rollout.records import ServedModel
@@ -21,12 +22,13 @@ def revision_of(
     restart: str,
     signature: ModelSignature | None = None,
     collecting: Mapping[str, Any] | None = None,
+    features: ModelFeatures | None = None,
 ) -> str:
     """Eight hexadecimal digits; equal specs have equal revisions, on every computer and in every release.
 
     The number of replicas does not count: scaling is no new revision. The port does, since the container listens on it,
     and so do the keys of a required signature: a stricter requirement is tried beside the champion. So does what the
-    pods send to the collector (`collector_config`).
+    pods send to the collector (`collector_config`), and the definition of features that they are started with.
     """
     identity: dict[str, Any] = {
         "model": model.digest or model.uri,
@@ -41,4 +43,6 @@ def revision_of(
         identity["signature"] = [signature.required, keys.name, keys.key]
     if collecting:
         identity["collecting"] = collecting
+    if features is not None:
+        identity["features"] = [features.ref, features.digest]
     return short_hash(json.dumps(identity, sort_keys=True, separators=(",", ":"), default=str))

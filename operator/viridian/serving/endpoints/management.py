@@ -15,6 +15,7 @@ import msgspec
 from viridian.api import orders as proofs
 from viridian.api import shadow as words
 from viridian.api.answer_stream import STREAM_PATH, StreamOrder
+from viridian.api.features import FEATURES_PATH, ServedFeatures
 from viridian.api.input_schema import SCHEMA_PATH
 from viridian.api.orders import MAX_SECONDS
 from viridian.api.samples import Idle
@@ -44,6 +45,7 @@ _METHODS: Final = {
     STREAM_PATH: b"POST",
     words.SHADOW_PATH: b"POST, DELETE",
     SCHEMA_PATH: b"GET, HEAD",
+    FEATURES_PATH: b"GET, HEAD",
 }
 """Which methods each path takes."""
 _PROOF: Final = proofs.HEADER.encode()
@@ -70,6 +72,7 @@ class Management:
         self._connections = connections
         self._model_dir = settings.model_dir
         self._shadow_target = settings.shadow_target
+        self._features = msgspec.json.encode(ServedFeatures(digest=settings.features_digest))
         self.streams = StreamedAnswers(inference.metrics)
         self._orders = Orders(settings.orders_key, f"{settings.namespace}/{settings.pod or socket.gethostname()}")
 
@@ -103,6 +106,8 @@ class Management:
             await self._profile(send)
         elif path == SCHEMA_PATH:
             await self._schema(send)
+        elif path == FEATURES_PATH:
+            await send_answer(send, 200, self._features, [(b"content-type", JSON)])
         elif path in operator_files.SHOWN:
             await self._file(operator_files.SHOWN[path], send)
         elif path == STREAM_PATH:
