@@ -1,7 +1,11 @@
-"""The identity of a feature service: the same digest for the same definition, however often it was applied."""
+"""The identity of a feature service: the same digest for the same definition, however often it was applied.
+
+python definition.py <repository> <service>
+"""
 
 import hashlib
 import json
+import sys
 from typing import Any
 
 from feast import FeatureStore
@@ -26,3 +30,7 @@ def without_times(part: Any) -> Any:
     if isinstance(part, dict):
         return {name: without_times(inner) for name, inner in part.items() if name not in OF_APPLYING}
     return [without_times(inner) for inner in part] if isinstance(part, list) else part
+
+
+if __name__ == "__main__":
+    print(digest_of(FeatureStore(sys.argv[1]), sys.argv[2]))

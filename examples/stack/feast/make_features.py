@@ -1,9 +1,9 @@
 """Feast as the stage that makes features: rows of the past to train on, and a look whether serving sees what they say.
 
-The definition must be the one that the policy pins. What `feast serve` answers must equal the offline rows of now.
+The definition must be the one that servers are started with, and is pinned on the version. What `feast serve` answers
+must equal the offline rows of now.
 """
 
-import json
 import math
 import os
 from pathlib import Path
@@ -16,18 +16,17 @@ from feast import FeatureStore
 from viridian.api.stage import StageReport
 from viridian.training import stage_exit
 
-SERVICE, PINNED = os.environ["FEATURE_SERVICE"], os.environ["FEATURES_DIGEST"]
+SERVICE, SERVED = os.environ["VIRIDIAN_FEATURES_REF"], os.environ["VIRIDIAN_FEATURES_DIGEST"]
 store, out = FeatureStore(os.environ["FEAST_REPOSITORY"]), Path(os.environ["VIRIDIAN_OUT_DIR"])
 
 digest = definition.digest_of(store, SERVICE)
-if digest != PINNED:
-    raise stage_exit.DataNotGoodEnough(f"the definition of {SERVICE} is {digest}; the policy pins {PINNED}")
+if SERVED and digest != SERVED:
+    raise stage_exit.DataNotGoodEnough(f"the definition of {SERVICE} is {digest}; servers are started with {SERVED}")
 
 service = store.get_feature_service(SERVICE)
 names = [field.name for view in service.feature_view_projections for field in view.features]
 past = pd.read_csv(os.environ["VIRIDIAN_DATA_URI"], parse_dates=["event_timestamp"])
 store.get_historical_features(past, features=service).to_df().to_csv(out / "features.csv", index=False)
-(out / "features.json").write_text(json.dumps({"service": SERVICE, "digest": digest}))
 
 customers = past[["customer_id"]].drop_duplicates().assign(event_timestamp=pd.Timestamp.now("UTC"))
 offline = store.get_historical_features(customers, features=service).to_df().set_index("customer_id")
@@ -45,4 +44,5 @@ def equal(trained: float, answered: float | None) -> bool:
 
 if unequal := [name for name in names if not all(map(equal, offline[name], served[name]))]:
     raise stage_exit.DataNotGoodEnough(f"offline and online features differ: {', '.join(unequal)}; materialize them")
-stage_exit.write(StageReport(metrics={"features.rows": float(len(past)), "features.compared": float(len(offline))}))
+counted = {"features.rows": float(len(past)), "features.compared": float(len(offline))}
+stage_exit.write(StageReport(metrics=counted, features=digest))
