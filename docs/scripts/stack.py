@@ -92,7 +92,8 @@ def ran(tool: KnownTool, result: ShownSystem) -> str:
 
 def _shown(system: StackSystem, result: ShownSystem) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in {**result.versions, **result.programs}.items())
-    yield f"\n### {system.slug}\n\n[The example](../examples/stack/{system.slug}/README.md) ran with {versions}.\n"
+    ran = f"ran with {versions}" if versions else "was held to the contract of containers"
+    yield f"\n### {system.slug}\n\n[The example](../examples/stack/{system.slug}/README.md) {ran}.\n"
     yield f"Did not run: {system.tool.untried}.\n\n" if system.tool.untried else "\n"
     for name in result.passed:
         yield f"* {_sentence(name)}\n"
