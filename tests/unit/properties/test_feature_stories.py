@@ -6,14 +6,21 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from tests.support.churn import Churn, pinned
 from tests.support.memory_pods import Behaviour
 from tests.support.operator_world import OperatorWorld
 from tests.unit.properties.kills import Scenario, killed_at_writes
+from tests.unit.properties.test_any_story import Story
 from tests.unit.properties.test_killed_at_every_write import SHORT
 from viridian.api import reasons
+from viridian.api.features import FEATURES_ANNOTATION
 from viridian.api.registry import TAG_FEATURES
+from viridian.rollout.records import parse
+from viridian.rollout.traffic import service as traffic
 
 OLD, NEW = f"sha256:{'0' * 64}", f"sha256:{'f' * 64}"
 
@@ -134,3 +141,40 @@ def test_the_first_version_waits_for_servers_with_its_definition() -> None:
 
 def test_killed_at_its_writes() -> None:
     killed_at_writes(Scenario("features", first, rejected_then_served), least=15, every=4)
+
+
+class FeatureStory(Story):
+    """Versions of three kinds, and servers of three, in any order with all that people and faults do besides."""
+
+    @initialize()
+    def begin(self) -> None:
+        self._first_champion()
+        self.start_servers_with(OLD)
+
+    @precondition(lambda self: not self.world.registry.unavailable)
+    @rule(digest=st.sampled_from([OLD, NEW, "no digest"]))
+    def publish_with_features(self, digest: str) -> None:
+        self.versions.append(made_with(self.churn, digest))
+        self.world.run(3)
+
+    @rule(digest=st.sampled_from([OLD, NEW, None]))
+    def start_servers_with(self, digest: str | None) -> None:
+        model = self.parts.get("model") or {"registry": {"name": "churn", "alias": "candidate"}}
+        features = {"features": {"ref": "churn", "digest": digest}} if digest else {}
+        self._apply(model={"registry": model["registry"], **features})
+        self.world.run(3)
+
+    @invariant()
+    def no_user_meets_other_features(self) -> None:
+        live = traffic.record_of(self.world.cluster.find("Service", "churn"))
+        if live is None:
+            return
+        met = {live.revision, *([live.trial.revision] if live.trial is not None else [])}
+        for known in map(parse, self.world.cluster.all("ControllerRevision")):
+            if known is not None and known.revision in met and known.model.features:
+                marked = known.template["metadata"]["annotations"].get(FEATURES_ANNOTATION)
+                assert marked in (None, known.model.features), self.world.story()
+
+
+FeatureStory.TestCase.settings = settings(max_examples=6, stateful_step_count=8)
+TestFeatureStory = FeatureStory.TestCase
