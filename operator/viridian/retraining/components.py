@@ -42,9 +42,13 @@ def _data_versions(
     return _ReadComponent(False, "spec.data has an address that may change: write resolver: {} beside it")
 
 
-def _features(spec: RetrainPolicySpec, _facts: PolicyFacts, _deployment: ModelDeploymentSpec | None) -> _ReadComponent:
-    configured = spec.stages.features is not None
-    return _ReadComponent(configured, "spec.stages.features" if configured else "training makes its features by itself")
+def _features(spec: RetrainPolicySpec, _facts: PolicyFacts, deployment: ModelDeploymentSpec | None) -> _ReadComponent:
+    named = deployment.model.features if deployment is not None else None
+    parts = [
+        *(["spec.stages.features"] if spec.stages.features is not None else []),
+        *([f"definition {named.ref} of the ModelDeployment"] if named is not None else []),
+    ]
+    return _ReadComponent(bool(parts), ", ".join(parts) or "training makes its features by itself")
 
 
 def _registry(spec: RetrainPolicySpec, facts: PolicyFacts, deployment: ModelDeploymentSpec | None) -> _ReadComponent:

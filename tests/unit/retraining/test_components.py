@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.retraining.world import World, policy, stage_spec, weekly
+from tests.unit.retraining.world import World, deployment, policy, stage_spec, weekly
 
 URI = {"uri": "git+https://git.example/data//train.csv"}
 STAGES = {name: stage_spec(f"ghcr.io/acme/{name}:1") for name in ("features", "training")}
@@ -28,6 +28,8 @@ def component(world: World, name: str) -> tuple[str, str]:
         ("a resolver", "DataVersions", {"data": {**URI, "resolver": {}}}, {}, "Configured", "spec.data.resolver"),
         ("no stage", "Features", {}, {}, "Absent", "training makes its features by itself"),
         ("a stage", "Features", {"stages": STAGES}, {}, "Configured", "spec.stages.features"),
+        ("a definition", "Features", {}, {"model": {**deployment()["spec"]["model"], "features": {"ref": "churn"}}},
+         "Configured", "definition churn of the ModelDeployment"),
         ("an alias", "Registry", {}, {}, "Configured", "registered model churn"),
         ("a file", "Registry", {}, {"model": {"uri": "s3://models/churn"}}, "Absent", "write model.registry"),
         ("none", "Feedback", {}, {}, "Absent", "write feedback: {} in ModelDeployment churn"),
