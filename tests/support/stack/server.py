@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.support.mlflow_server import end_group, healthy
 
-START_SECONDS: Final = 180.0
+START_SECONDS: Final = 600.0
 _LOG_CHARACTERS: Final = 3000
 
 

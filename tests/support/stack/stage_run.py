@@ -23,7 +23,7 @@ from tests.support.stack.systems import StackSystem
 from tests.unit.retraining.world import World, main_container, policy
 from viridian.api.stage import StageReport, parse_report
 
-SECONDS: Final = 300
+SECONDS: Final = 900
 _PASSED_ON: Final = ("HOME", "LANG", "SSL_CERT_FILE")
 
 
