@@ -25,10 +25,10 @@ from viridian.rollout.traffic import service as traffic
 OLD, NEW = f"sha256:{'0' * 64}", f"sha256:{'f' * 64}"
 
 
-def made_with(churn: Churn, digest: str, **behaviour: str) -> str:
-    """A version that was made with this definition gets the alias."""
+def made_with(churn: Churn, digest: str, shown: str = "") -> str:
+    """A version that was made with this definition gets the alias; what its servers show, where they show anything."""
     version = churn.world.registry.add_version("churn", {TAG_FEATURES: digest})
-    churn.world.pods.behaviours[version] = Behaviour(**behaviour)
+    churn.world.pods.behaviours[version] = Behaviour(features=shown)
     churn.point(version)
     return version
 
@@ -104,7 +104,7 @@ def test_a_revert_in_git_brings_version_and_definition_back_together(churn: Chur
 
 
 def test_pods_that_are_started_anew_in_the_trial_end_it(churn: Churn) -> None:
-    version = made_with(churn, OLD, features=OLD)
+    version = made_with(churn, OLD, shown=OLD)
     assert churn.world.run(60, until=lambda: churn.status.get("challenger", {}).get("weight", 0) > 0)
     churn.world.pods.behaviours[version] = Behaviour(features=NEW)
     assert churn.world.run(10, until=lambda: churn.rejected == [version])
