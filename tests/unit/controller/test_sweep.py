@@ -44,6 +44,7 @@ class Installation:
 
     def __init__(self) -> None:
         self.cluster = MemoryCluster()
+        self.pods = ToldPods()
         self.telemetry = Telemetry()
         self.told: Callable[[str, Object], None] = lambda *_: None
         self.cluster.on_change.append(lambda type_, object_: self.told(type_, object_))
@@ -62,7 +63,7 @@ class Installation:
         environment = Environment(
             cluster=self.cluster,
             registry=None,
-            pods=ToldPods(),
+            pods=self.pods,
             bundles=MemoryBundles(),
             feedback=None,
             clock=self.cluster.clock,
@@ -139,6 +140,40 @@ def test_after_a_restart_what_is_at_rest_has_no_pass() -> None:
             looks = {"rollout": 3, "monitoring": 3, "registry-sync": 3, "retraining": 1}
             assert installation.looks("at_rest") == {**looks, "trail": 3, "trail-of-policies": 1}
             assert loop.sweeps.known() == {CHURN, OTHER, Key(MODEL_DEPLOYMENT, "default", "third"), POLICY}
+
+    run_virtually(main())
+
+
+class SkewedPods(ToldPods):
+    """Pods that were started with another definition of features than any version."""
+
+    async def served_features(self, targets: Any) -> dict[str, str]:
+        return {target.uid: f"sha256:{'f' * 64}" for target in targets}
+
+
+def test_a_sweep_asks_no_pod_and_keeps_what_pods_have_shown() -> None:
+    async def main() -> None:
+        installation = await at_rest("churn")
+        (record,) = (one for one in installation.cluster.all("ControllerRevision") if "model" in one.get("data", {}))
+        made_with = {**record["data"]["model"], "features": f"sha256:{'0' * 64}"}
+        installation.cluster.remove("ControllerRevision", record["metadata"]["name"])
+        kept = {
+            key: record["metadata"][key] for key in ("name", "namespace", "labels", "annotations", "ownerReferences")
+        }
+        installation.cluster.create({**record, "metadata": kept, "data": {**record["data"], "model": made_with}})
+        installation.pods = SkewedPods()
+        async with installation.operator():
+            installation.cluster.annotate(MODEL_DEPLOYMENT, "churn", looked="1")
+            await settled(installation.cluster)
+        shown = installation.cluster.find(MODEL_DEPLOYMENT, "churn")
+        assert shown is not None
+        assert "FeatureSkew" in [one["reason"] for one in shown["status"]["conditions"]]
+        installation.cluster.forget_calls()
+        async with installation.operator():
+            await asyncio.sleep(LONG)
+            assert installation.cluster.writes == []
+            assert set(installation.looks("pass").values()) == {0}
+        assert installation.cluster.find(MODEL_DEPLOYMENT, "churn") == shown
 
     run_virtually(main())
 
