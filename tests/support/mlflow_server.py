@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +37,14 @@ class MlflowServer:
 
 
 @contextmanager
-def mlflow_server(directory: Path, *options: str) -> Iterator[MlflowServer]:
+def mlflow_server(directory: Path, *options: str, settings: Mapping[str, str] | None = None) -> Iterator[MlflowServer]:
     """The server answers from the first line of the block until its end; the directory holds its database and log."""
     port = free_port()
     with (directory / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command(port, directory, options),
             cwd=directory,
-            env=environment(directory),
+            env={**environment(directory), **(settings or {})},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

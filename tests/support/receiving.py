@@ -132,14 +132,17 @@ def retrain_policy(name: str = "churn", namespace: str = "ml", **event: str) -> 
 
 @asynccontextmanager
 async def receiver_on(
-    folder: Path, *, rate: float = 1000, tokens: bool = True, **store: Any
+    folder: Path, *, rate: float = 1000, tokens: bool = True, event: Mapping[str, str] | None = None, **store: Any
 ) -> AsyncIterator[Receiver]:
-    """A receiver with one key for the namespace ml and another one for the namespace other."""
+    """A receiver with one key for the namespace ml and another one for the namespace other.
+
+    `event` is what the trigger of the policies asks for.
+    """
     clock = ManualClock(NOW)
     memory = MemoryCluster(clock)
     for namespace in ("ml", "other"):
         memory.create_namespace(namespace)
-        memory.create(retrain_policy(namespace=namespace))
+        memory.create(retrain_policy(namespace=namespace, **(event or {})))
         (folder / namespace).mkdir()
     (folder / "ml" / "airflow").write_text(KEY)
     (folder / "other" / "dagster").write_text("another-key-of-at-least-24-bytes")

@@ -20,6 +20,8 @@ JSON: Final = "application/json"
 ALERT_FIRING: Final = "alertmanager.firing"
 ALERT_RESOLVED: Final = "alertmanager.resolved"
 _ALERTMANAGER_VERSION: Final = "4"
+_OWN_TAGS: Final = "viridian."
+"""The operator sets these on every candidate: a run that such a tag started would set the next one."""
 _ATTRIBUTES: Final = ("id", "source", "type", "subject", "time")
 _MEDIA: Final = (
     f"send {STRUCTURED}, {BATCH}, CloudEvents in binary mode (headers ce-…), or as {JSON} the webhook of Alertmanager "
@@ -106,10 +108,12 @@ def _alert(alert: Any, document: dict[str, Any], where: str) -> EventAttributes:
 
 
 def _registry(document: dict[str, Any], signed_id: str) -> tuple[EventAttributes, ...]:
-    """MLflow names a delivery in a header, which its signature covers."""
+    """MLflow names a delivery in a header, which its signature covers. A tag of the operator is no event."""
     if not signed_id:
         raise HttpProblem(400, "a webhook of MLflow must be signed: give it a secret when it is registered")
     data = document["data"]
+    if isinstance(data, dict) and str(data.get("key")).startswith(_OWN_TAGS):
+        return ()
     found = {
         "id": signed_id,
         "source": "mlflow",

@@ -30,8 +30,13 @@ print(json.dumps({"Python": platform.python_version(), **found}))
 
 
 def environment(system: StackSystem) -> Path:
-    """The `bin` folder of what the system's lock pins; made where it is not there yet."""
+    """The `bin` folder of what the system's lock pins; made where it is not there yet.
+
+    An example without a lock adds no package to the trainer image, whose packages are in this environment.
+    """
     pins = system.lock
+    if not pins.exists():
+        return Path(sys.executable).parent
     folder = cache_root() / "stack" / f"{system.slug}-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
     complete = folder / ".complete"
     if not complete.exists():
@@ -77,5 +82,5 @@ if __name__ == "__main__":
     except NoExample as error:
         sys.exit(str(error))
     with ThreadPoolExecutor(AT_ONCE) as makers:
-        for made in makers.map(environment, (system for system in wanted if system.lock.exists())):
+        for made in makers.map(environment, wanted):
             made.stat()

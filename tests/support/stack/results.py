@@ -29,9 +29,9 @@ class ShownSystem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def product(self) -> str:
-        """The version of the system itself: of the first package that is asked for, else of the first program."""
-        packages = (version for name, version in self.versions.items() if name != "Python")
-        return next(packages, next(iter(self.programs.values()), ""))
+        """The system itself: the first package that is asked for, else the first program, with its version."""
+        named = {**self.versions, **self.programs}
+        return next((f"{name} {version}" for name, version in named.items() if name != "Python"), "")
 
 
 def read(system: StackSystem) -> ShownSystem | None:

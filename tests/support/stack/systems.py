@@ -62,13 +62,15 @@ class StackSystem:
 
 
 CATEGORIES: Final = {
-    "Data": ("Git", "DVC", "lakeFS", "Quilt"),
+    "Data": ("Git", "DVC", "lakeFS", "Quilt", "S3"),
     "Features": ("Feast", "Tecton", "SageMaker Feature Store"),
     "Tracking and registry": ("MLflow", "Weights & Biases", "Comet", "Neptune.ai"),
     "Orchestration": ("Airflow", "Prefect", "Dagster"),
     "Checks": ("Great Expectations", "Evidently", "whylogs", "Arize", "pytest"),
     "Pipelines and tickets": ("Jenkins", "GitLab CI", "GitHub Actions", "Jira"),
 }
+BESIDE_THE_BLUEPRINT: Final = ("S3",)
+"""What the blueprint does not name, and many teams have in the place of one of its systems."""
 SYSTEMS: Final = tuple(StackSystem(name) for names in CATEGORIES.values() for name in names)
 
 

@@ -15,6 +15,11 @@ from viridian.api.registry import ModelVersion, TrainingRun
 from viridian.ports.mlflow import MlflowRegistry
 
 
+def patient_registry(mlflow: str) -> MlflowRegistry:
+    """The operator's port, with time for a server that shares the cores with what is tested."""
+    return MlflowRegistry(mlflow, timeout_seconds=60)
+
+
 @dataclass(frozen=True)
 class TrainedRun:
     """What training has left, as the operator's port to MLflow reads it."""
@@ -33,13 +38,18 @@ class TrainedRun:
 
 def trained(system: StackSystem, mlflow: str, folder: Path) -> TrainedRun:
     """The container of the stage `training` has ended well."""
-    return asyncio.run(_trained(system, mlflow, folder))
+    return trained_in(StackRun(system, folder).begin("r1", folder / "customers.csv"), mlflow)
 
 
-async def _trained(system: StackSystem, mlflow: str, folder: Path) -> TrainedRun:
-    stage, model = StackRun(system, folder).begin("r1", folder / "customers.csv"), f"stack-{system.slug}"
-    async with MlflowRegistry(mlflow) as registry:
-        begun = await registry.create_run(model, "r1", {})
+def trained_in(stage: StackRun, mlflow: str) -> TrainedRun:
+    """The training at work, in a run whose earlier stages may have run before."""
+    return asyncio.run(_trained(stage, mlflow))
+
+
+async def _trained(stage: StackRun, mlflow: str) -> TrainedRun:
+    model = f"stack-{stage.system.slug}"
+    async with patient_registry(mlflow) as registry:
+        begun = await registry.create_run(model, stage.folder.name, {})
         ended = stage.container(MLFLOW_TRACKING_URI=mlflow, MLFLOW_RUN_ID=begun.run_id)
         assert ended.code == 0, ended.log
         run = await registry.run(begun.run_id)
@@ -48,4 +58,4 @@ async def _trained(system: StackSystem, mlflow: str, folder: Path) -> TrainedRun
         number = await registry.register(model, run.run_id, run.model_uri, {})
         version = await registry.version(model, number)
         assert version is not None
-        return TrainedRun(system, folder, run, version)
+        return TrainedRun(stage.system, stage.folder, run, version)

@@ -112,6 +112,13 @@ def test_a_registry_webhook_is_known_by_its_delivery() -> None:
     assert problem(JSON, body_of(MLFLOW))[0] == 400, "without a signature it has no id"
 
 
+@pytest.mark.parametrize(("key", "events"), [("viridian.outcome", 0), ("viridian.trail.1", 0), ("retrain", 1)])
+def test_a_tag_that_the_operator_has_set_is_no_event(key: str, events: int) -> None:
+    data = {"name": "churn", "version": "7", "key": key, "value": "yes"}
+    document = {**MLFLOW, "entity": "model_version_tag", "action": "set", "data": data}
+    assert len(events_in(JSON, body_of(document), "delivery-1")) == events
+
+
 START_OF_AN_EVENT = b'{"specversion":"1.0","id":"1","source":"s","type":"t","data":'
 UNCLEAR: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "not JSON"),

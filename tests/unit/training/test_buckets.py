@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import shutil
 import socket
 import subprocess
@@ -12,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.support.lakefs_stand_in import LakefsStandIn, lakefs_stand_in
 from viridian.training.resolve_data import resolve
 from viridian.training.resolvers.resolved_data import CannotResolve
 
@@ -178,74 +177,32 @@ def test_in_a_bucket_with_versions_the_revision_is_a_version(tmp_path: Path, log
 
 # ---- lakeFS, by its published interface
 
-COMMIT = "5c" * 32
-OBJECTS = {"rows/a.csv": "sum-a", "rows/b.csv": "sum-b", "rows/deep/c.csv": "sum-c", "rows2/d.csv": "sum-d"}
-
-
-class LakeFS(BaseHTTPRequestHandler):
-    """The repository `churn` with the branch `main`, two objects a page, for those that log in."""
-
-    def do_GET(self) -> None:
-        place, parameters = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query, keep_blank_values=True)
-        login = base64.b64encode(f"{KEY_ID}:{KEY}".encode()).decode()
-        if self.headers.get("Authorization") != f"Basic {login}":
-            self.answer(401, {"message": "error authenticating request"})
-        elif place == "/api/v1/repositories/churn":
-            self.answer(200, {"id": "churn", "default_branch": "main", "storage_namespace": "s3://x"})
-        elif place in (f"/api/v1/repositories/churn/refs/{ref}/commits" for ref in ("main", "feature%2Fa", COMMIT)):
-            assert parameters["amount"] == ["1"]
-            self.answer(200, {"pagination": {"has_more": True}, "results": [{"id": COMMIT, "parents": []}]})
-        elif place == f"/api/v1/repositories/churn/refs/{COMMIT}/objects/stat":
-            self.stat(parameters["path"][0])
-        elif place == f"/api/v1/repositories/churn/refs/{COMMIT}/objects/ls":
-            self.list(parameters["prefix"][0], parameters["after"][0])
-        else:
-            self.answer(404, {"message": "not found"})
-
-    def stat(self, path: str) -> None:
-        checksum = OBJECTS.get(path)
-        found = {"path": path, "path_type": "object", "checksum": checksum, "physical_address": "s3://x/y", "mtime": 1}
-        self.answer(200 if checksum else 404, found if checksum else {"message": "not found"})
-
-    def list(self, prefix: str, after: str) -> None:
-        names = [name for name in sorted(OBJECTS) if name.startswith(prefix) and name > after]
-        results = [{"path": name, "path_type": "object", "checksum": OBJECTS[name], "mtime": 1} for name in names[:2]]
-        page = {"has_more": len(names) > 2, "next_offset": names[1] if len(names) > 2 else "", "results": len(results)}
-        self.answer(200, {"pagination": page, "results": results})
-
-    def answer(self, status: int, body: object) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+ROWS = {"rows/a.csv": "a", "rows/b.csv": "b", "rows/deep/c.csv": "c", "rows2/d.csv": "d"}
 
 
 @pytest.fixture
-def lakefs(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    with serving(LakeFS) as address:
-        monkeypatch.setenv("LAKECTL_SERVER_ENDPOINT_URL", address)
-        monkeypatch.setenv("LAKECTL_CREDENTIALS_ACCESS_KEY_ID", KEY_ID)
-        monkeypatch.setenv("LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY", KEY)
-        yield monkeypatch
+def lakefs(monkeypatch: pytest.MonkeyPatch) -> Iterator[LakefsStandIn]:
+    """The login is in the variables of the container."""
+    with lakefs_stand_in() as repository:
+        for name, value in repository.variables.items():
+            monkeypatch.setenv(name, value)
+        repository.commit(ROWS)
+        repository.branches["feature/a"] = repository.branches["main"]
+        yield repository
 
 
-@pytest.mark.usefixtures("lakefs")
-@pytest.mark.parametrize("revision", ["", "main", "feature/a", COMMIT])
-def test_a_name_of_lakefs_becomes_the_commit_of_now(revision: str) -> None:
-    found = resolve("lakefs://churn/rows/a.csv", revision)
-    assert (found.revision, found.digest) == (COMMIT, "lakefs:sum-a")
+@pytest.mark.parametrize("revision", ["", "main", "feature/a", None])
+def test_a_name_of_lakefs_becomes_the_commit_of_now(lakefs: LakefsStandIn, revision: str | None) -> None:
+    commit = lakefs.branches["main"]
+    found = resolve("lakefs://churn/rows/a.csv", commit if revision is None else revision)
+    assert (found.revision, found.digest) == (commit, "lakefs:0cc175b9c0f1b6a831c399e269772661")
 
 
-@pytest.mark.usefixtures("lakefs")
-def test_a_folder_of_lakefs_is_its_objects_on_all_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_lakefs_is_its_objects_on_all_pages(lakefs: LakefsStandIn) -> None:
     first = resolve("lakefs://churn/rows", "main")
-    monkeypatch.setitem(OBJECTS, "rows2/d.csv", "another")
-    assert resolve("lakefs://churn/rows", "main") == first
-    monkeypatch.setitem(OBJECTS, "rows/deep/c.csv", "another")
+    lakefs.commit({**ROWS, "rows2/d.csv": "another"})
+    assert resolve("lakefs://churn/rows", "main").digest == first.digest
+    lakefs.commit({**ROWS, "rows/deep/c.csv": "another"})
     assert resolve("lakefs://churn/rows", "main").digest != first.digest
 
 
@@ -263,7 +220,8 @@ def test_what_lakefs_does_not_have_is_an_error_with_its_reason(uri: str, revisio
         resolve(uri, revision)
 
 
-def test_lakefs_refuses_a_wrong_login(lakefs: pytest.MonkeyPatch) -> None:
-    lakefs.setenv("LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY", "another")
+@pytest.mark.usefixtures("lakefs")
+def test_lakefs_refuses_a_wrong_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY", "another")
     with pytest.raises(CannotResolve, match="401"):
         resolve("lakefs://churn/rows", "")

@@ -1,7 +1,7 @@
 """Files and folders of a lakeFS repository: the commit is the revision, checksums of objects are the digest.
 
 Written to the published interface (https://docs.lakefs.io/reference/api.html), whose variables of the command line give
-address and login. No lakeFS server was at hand to try it with.
+address and login. tests/stack holds its requests to those of lakeFS's own client; no package registry has a server.
 """
 
 from __future__ import annotations
