@@ -5,13 +5,14 @@ The packages come from the environment that `make mlflow-venv` builds in the pro
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +38,14 @@ class MlflowServer:
 
 
 @contextmanager
-def mlflow_server(directory: Path, *options: str, settings: Mapping[str, str] | None = None) -> Iterator[MlflowServer]:
+def mlflow_server(directory: Path, *options: str) -> Iterator[MlflowServer]:
     """The server answers from the first line of the block until its end; the directory holds its database and log."""
     port = free_port()
     with (directory / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command(port, directory, options),
             cwd=directory,
-            env={**environment(directory), **(settings or {})},
+            env=environment(directory),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -74,12 +75,19 @@ def command(port: int, directory: Path, options: Sequence[str]) -> list[str]:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """Nothing of the caller's MLflow settings, no telemetry, no job runners, and no look at the network."""
+    """Nothing of the caller's MLflow settings, no telemetry, no job runners, and no look at the network.
+
+    Webhooks reach receivers on this computer, and a new one is known within a second.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     return kept | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": base64.urlsafe_b64encode(b"0" * 32).decode(),
+        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
         "HOME": str(directory),
     }
 

@@ -15,6 +15,7 @@ from localcluster.ports import free_port
 from tests.support.stack.server import served
 
 _LOGIN: Final = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261129/us-east-1/s3/aws4_request"}
+_SECONDS: Final = 60
 _ENABLED: Final = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 
 
@@ -37,21 +38,20 @@ class S3Bucket:
 
     def put(self, key: str, content: str) -> str:
         """The version id of the object that is there now."""
-        answer = httpx.put(f"{self.address}/data/{key}", content=content, headers=_LOGIN)
+        answer = httpx.put(f"{self.address}/data/{key}", content=content, headers=_LOGIN, timeout=_SECONDS)
         return str(answer.raise_for_status().headers["x-amz-version-id"])
 
     def delete(self, key: str, version: str) -> None:
         """That version is gone for good, as a rule of the life cycle removes it."""
         place = f"{self.address}/data/{key}"
-        httpx.delete(place, params={"versionId": version}, headers=_LOGIN).raise_for_status()
+        httpx.delete(place, params={"versionId": version}, headers=_LOGIN, timeout=_SECONDS).raise_for_status()
 
     def empty(self) -> None:
         """There is no object and no version in it any more."""
-        httpx.post(f"{self.address}/moto-api/reset").raise_for_status()
-        httpx.put(f"{self.address}/data", headers=_LOGIN).raise_for_status()
-        httpx.put(
-            f"{self.address}/data", params={"versioning": ""}, content=_ENABLED, headers=_LOGIN
-        ).raise_for_status()
+        with httpx.Client(base_url=self.address, headers=_LOGIN, timeout=_SECONDS) as client:
+            client.post("/moto-api/reset").raise_for_status()
+            client.put("/data").raise_for_status()
+            client.put("/data", params={"versioning": ""}, content=_ENABLED).raise_for_status()
 
 
 @contextmanager
