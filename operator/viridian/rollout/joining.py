@@ -65,6 +65,10 @@ def joining(inputs: RolloutInput, port: int, traffic: Traffic | None, now: datet
         return Joining(back, *(problem or ("", "")))
     if traffic is None or not _may_lead(inputs, traffic, route, led):
         why = f"{led.shown} is joined once the champion is ready, and after another rule of the route is given back"
+        mark = mark_of(route)
+        if mark is not None and mark.uid != inputs.uid and not back:
+            # Of an object of this name that is gone, and so are the pods that the rule leads to.
+            back = (Apply(given_back(route, mark)),)
         return Joining(back, reasons.JOIN_AWAITS, why)
     ours = _led(inputs, port, traffic, now, route, led)
     return Joining((*back, *ours.writes), ours.reason, ours.message, ours.status)
@@ -85,7 +89,7 @@ def _may_lead(inputs: RolloutInput, traffic: Traffic, route: Mapping[str, Any], 
     mark, champion = mark_of(route), inputs.slots.get(traffic.champion)
     if not inputs.has_slot_services or (mark is not None and mark.rule != led.rule):
         return False
-    return mark is not None or (champion is not None and champion.serves)
+    return (mark is not None and mark.uid == inputs.uid) or (champion is not None and champion.serves)
 
 
 def _led(
@@ -110,7 +114,8 @@ def _led(
         return Joining((Apply(joined(route, next_mark)),), reasons.JOINED, leads, known)
     by = last_author(route) or "another writer"
     newest = parse_time(edited_at)
-    recent = edits if newest is not None and now - newest < _INTERVAL else 0
+    # A time far ahead is of a clock that was wrong.
+    recent = edits if newest is not None and abs(now - newest) < _INTERVAL else 0
     if recent >= _EDITS_AT_ONCE and traffic == inputs.traffic:
         message = (
             f"{by} changes the backends of {led.shown} again and again; they are put right every "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.churn import Churn
+from tests.support.cluster.deployments import slow
 from tests.support.memory_gateway import JOINING, SHOP, TRAFFIC, JoiningWorld
 from tests.unit.properties.kills import Scenario, killed_at_writes
 from tests.unit.properties.test_killed_at_every_write import SHORT, first_champion, promote
@@ -167,6 +169,45 @@ def test_the_rule_is_given_back_when_its_route_does_not_agree_any_more(churn: Ch
     joined = churn.condition("RouteJoined")
     assert joined["reason"] == "RouteNotAgreed"
     assert "kubectl label httproute shop adopt.viridian.dev/model-deployment=churn" in joined["message"]
+
+
+def test_a_rule_that_is_renamed_is_given_back(churn: Churn) -> None:
+    """Else it would lead to the slots for ever, by the split of that moment."""
+    by_join(churn)
+    churn.publish()
+    assert churn.world.run(60, until=lambda: 0 < weights(churn).get("churn-green", 0) < 100)
+    churn.cluster.edit("HTTPRoute", "shop", lambda route: route["spec"]["rules"][1].update(name="renamed"))
+    assert churn.world.run(30, until=lambda: "viridian.dev/joined" not in str(shop(churn)["metadata"]))
+    cart, renamed = shop(churn)["spec"]["rules"]
+    assert (cart, renamed["backendRefs"]) == (SHOP["spec"]["rules"][0], SHOP["spec"]["rules"][1]["backendRefs"])
+    churn.world.run(20)
+    assert churn.condition("RouteJoined")["reason"] == "RuleNotFound"
+
+
+def test_the_rule_of_an_object_that_was_made_anew_waits_for_its_pods(churn: Churn) -> None:
+    by_join(churn)
+    churn.cluster.readiness["churn-blue"] = slow(20)
+    churn.cluster.remove("ModelDeployment", "churn")
+    churn.apply(**JOINED)
+    assert churn.world.run(5, until=lambda: is_as_before(churn))
+    assert churn.world.run(60, until=lambda: churn.condition("RouteJoined").get("status") == "True")
+    assert weights(churn) == {"churn-blue": 100, "churn-green": 0}
+
+
+def test_an_edit_at_a_time_far_ahead_contests_nothing(churn: Churn) -> None:
+    """It was put right by a clock that was wrong."""
+    by_join(churn)
+
+    def edit(route: Object) -> None:
+        mark = json.loads(route["metadata"]["annotations"]["viridian.dev/joined"])
+        route["metadata"]["annotations"]["viridian.dev/joined"] = json.dumps(
+            {**mark, "edits": 3, "editedAt": "2999-01-01T00:00:00Z"}
+        )
+        route["spec"]["rules"][1]["backendRefs"][0]["weight"] = 1
+
+    churn.cluster.edit("HTTPRoute", "shop", edit)
+    assert churn.world.run(5, until=lambda: weights(churn) == {"churn-blue": 100, "churn-green": 0})
+    assert churn.status["route"]["edits"] == 1
 
 
 def test_a_trial_goes_on_by_the_rule_that_the_spec_does_not_name_any_more(churn: Churn) -> None:

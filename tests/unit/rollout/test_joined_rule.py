@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -59,6 +60,23 @@ def test_what_others_have_led_elsewhere_stays_there_when_the_rule_is_given_back(
     theirs = {**RULE, "backendRefs": [{"name": "third", "port": 80}]}
     assert given_back(route(theirs, mark=MARK.text()), MARK)["spec"]["rules"] == [theirs]
     assert given_back(route(CART, mark=MARK.text()), MARK)["spec"]["rules"] == [CART]
+
+
+@pytest.mark.parametrize("rule", ["predict", ""], ids=["renamed", "one of several"])
+def test_a_rule_that_no_name_leads_to_is_given_back_by_where_it_leads(rule: str) -> None:
+    led = {**RULE, "name": "renamed", "backendRefs": list(SLOTS)}
+    mark = JoinMark("churn", "uid-1", rule, BEFORE, SLOTS)
+    assert given_back(route(CART, led), mark)["spec"]["rules"] == [CART, {**RULE, "name": "renamed"}]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [{"edits": 10**30, "editedAt": "2026-01-05T12:00:00Z"}, {"edits": -1}, {"edits": "3"}, {"editedAt": "yesterday"}],
+)
+def test_edits_that_nobody_has_counted_are_none(edited: Any) -> None:
+    """The status, which shows them, would be refused."""
+    there = route(RULE, mark=json.dumps({**json.loads(MARK.text()), "edits": 0, **edited}))
+    assert mark_of(there) == MARK
 
 
 def test_a_rule_that_led_nowhere_leads_nowhere_again() -> None:

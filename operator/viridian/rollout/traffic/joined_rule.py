@@ -15,10 +15,13 @@ from typing import Any, Final
 from viridian.api import reasons
 from viridian.api.names import ADOPT_LABEL, JOINED_ANNOTATION, JOINED_LABEL, JOINED_LABEL_VALUE, Slot, slot_deployment
 from viridian.core.lookup import annotations_of, dig, entries, json_in, labels_of, text
+from viridian.core.times import format_time, parse_time
 from viridian.rollout.manifests import Manifest
 from viridian.rollout.traffic.gateway import GATEWAY_GROUP, HTTP_ROUTE
 
 Object = Mapping[str, Any]
+_MAX_EDITS: Final = 1000
+"""Nobody has counted so many: somebody else has written the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,9 @@ def mark_of(route: Object) -> JoinMark | None:
     if not owner or not uid:
         return None
     before, wrote, edits = entries(found, "before"), entries(found, "wrote"), dig(found, "edits")
-    known = edits if isinstance(edits, int) else 0
-    return JoinMark(owner, uid, text(found, "rule"), before, wrote, known, text(found, "editedAt"))
+    known = edits if isinstance(edits, int) and 0 < edits < _MAX_EDITS else 0
+    at = parse_time(dig(found, "editedAt")) if known else None
+    return JoinMark(owner, uid, text(found, "rule"), before, wrote, known, format_time(at) if at is not None else "")
 
 
 def is_marked(route: Object, name: str, rule: JoinedRule) -> bool:
@@ -88,7 +92,8 @@ def problem_of(name: str, route: Object | None, wanted: JoinedRule) -> tuple[str
         return reasons.ROUTE_NOT_AGREED, f"the HTTPRoute {wanted.route} does not agree to be joined: {how}"
     if place_of(route, wanted.rule) is None:
         names = ", ".join(filter(None, (text(rule, "name") for rule in _rules(route)))) or "none with a name"
-        return reasons.RULE_NOT_FOUND, f"{wanted.shown} is not there: it has {len(_rules(route))}, {names}"
+        how = "" if wanted.rule else "; give the rule that is meant a name, and write it as join.rule"
+        return reasons.RULE_NOT_FOUND, f"{wanted.shown} is not there: it has {len(_rules(route))}, {names}{how}"
     return None
 
 
@@ -127,14 +132,18 @@ def led_before(name: str, route: Object, rule: JoinedRule, port: int) -> tuple[O
 def joined(route: Object, mark: JoinMark) -> Manifest:
     """The route with its rule led to what the mark says, and marked."""
     metadata = {"labels": {JOINED_LABEL: JOINED_LABEL_VALUE}, "annotations": {JOINED_ANNOTATION: mark.text()}}
-    return _with_rule(route, place_of(route, mark.rule), mark.wrote, metadata)
+    place = place_of(route, mark.rule)
+    return _with_rules(route, () if place is None else (place,), mark.wrote, metadata)
 
 
 def given_back(route: Object, mark: JoinMark) -> Manifest:
-    """The route without the mark, and with its rule as it was before; what others have led elsewhere stays there."""
-    place = place_of(route, mark.rule)
-    leads_here = bool(weights_of(mark.owner, backends_of(route, mark.rule)))
-    return _with_rule(route, place if leads_here else None, mark.before, {})
+    """The route without the mark, and with its rule as it was before; what others have led elsewhere stays there.
+
+    Whatever leads to the slots is the rule: others may have given it another name, or made it one of several.
+    """
+    rules = enumerate(_rules(route))
+    places = [place for place, rule in rules if weights_of(mark.owner, entries(rule, "backendRefs"))]
+    return _with_rules(route, places, mark.before, {})
 
 
 def route_name(route: Object) -> str:
@@ -142,13 +151,13 @@ def route_name(route: Object) -> str:
     return text(route, "metadata", "name")
 
 
-def _with_rule(route: Object, place: int | None, backends: Sequence[Object], metadata: Object) -> Manifest:
-    """What is applied: all rules, of which the one at the place has these backends."""
+def _with_rules(route: Object, places: Iterable[int], backends: Sequence[Object], metadata: Object) -> Manifest:
+    """What is applied: all rules, of which those at the places have these backends."""
     rules: list[Manifest] = [dict(rule) for rule in _rules(route)]
-    if place is not None and backends:
-        rules[place]["backendRefs"] = [dict(one) for one in backends]
-    elif place is not None:
+    for place in places:
         rules[place].pop("backendRefs", None)
+        if backends:
+            rules[place]["backendRefs"] = [dict(one) for one in backends]
     identity = {key: dig(route, "metadata", key) for key in ("name", "namespace", "uid", "resourceVersion")}
     return {
         "apiVersion": HTTP_ROUTES[0],
