@@ -128,7 +128,8 @@ def _distributions(
     if reference is None or current is None:
         return ()
     of_inputs = sorted((one for one in results if isinstance(one.source, Drift)), key=lambda one: _RANKS[one.verdict])
-    features = (figure.feature for one in of_inputs for figure in one.figures[:MAX_FIGURES])
+    # A column without a name has no place in a status.
+    features = (figure.feature for one in of_inputs for figure in one.figures[:MAX_FIGURES] if figure.feature)
     return tuple(islice(distributions_of(features, reference.features, current.features), MAX_DISTRIBUTIONS))
 
 

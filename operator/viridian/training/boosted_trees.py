@@ -34,7 +34,7 @@ def register() -> None:
         "SklearnHistGradientBoostingClassifier",
         ensemble_graph.classifier_shapes,
         _convert_classifier,
-        options={"zipmap": [False]},
+        options=ensemble_graph.classifier_options(HistGradientBoostingClassifier),
     )
     update_registered_converter(
         HistGradientBoostingRegressor,

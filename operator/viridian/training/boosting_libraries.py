@@ -6,12 +6,13 @@ A library is never imported for its own sake: where a model is one of its, it is
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import pandas as pd
+from numpy.typing import NDArray
 from skl2onnx import update_registered_converter
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common.data_types import DoubleTensorType, Int64TensorType
@@ -77,10 +78,26 @@ def as_estimator(model: Any) -> Any:
 def with_categories(frame: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     """The table with the same columns of categories as the other one; a value that is none of them is a gap there.
 
-    So do these libraries themselves read a table: by its own type of categories.
+    So do these libraries themselves read a table: by its own type of categories. Flags with gaps have a type as well.
     """
-    kinds = {name: kind for name, kind in like.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
+    own = pd.CategoricalDtype | pd.BooleanDtype
+    kinds = {name: kind for name, kind in like.dtypes.items() if isinstance(kind, own)}
     return frame.astype(kinds) if kinds else frame
+
+
+def with_known_categories(table: Any, known: Mapping[str, NDArray[Any]]) -> Any:
+    """The same table, whose columns of categories have those of the known values too: what is read apart from the
+    training rows has the categories of its own rows alone, and the library goes by those of the model.
+    """
+    if not isinstance(table, pd.DataFrame):
+        return table
+    kinds = {}
+    for name, kind in table.dtypes.items():
+        if isinstance(kind, pd.CategoricalDtype):
+            more = pd.Index(pd.unique(known[str(name)])).dropna()
+            more = more.astype(kind.categories.dtype) if kind.categories.dtype.kind in "iu" else more
+            kinds[name] = pd.CategoricalDtype([*kind.categories, *more.difference(kind.categories)], kind.ordered)
+    return table.astype(kinds) if kinds else table
 
 
 def _native(module: str, name: str) -> tuple[type, ...]:
@@ -97,7 +114,7 @@ def _register(library: BoostingLibrary, estimator: type) -> None:
         ensemble_graph.classifier_shapes if classifies else ensemble_graph.regressor_shapes,
         partial(_convert, library),
         parser=partial(_outputs, alias),
-        options={"zipmap": [False]} if classifies else None,
+        options=ensemble_graph.classifier_options(estimator) if classifies else None,
     )
 
 

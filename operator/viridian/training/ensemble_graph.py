@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 from onnx.helper import make_opsetid
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
 from skl2onnx.common.utils import check_input_and_output_numbers
 
 from viridian.training.not_expressible import NotExpressible
@@ -25,6 +31,22 @@ _PLACEHOLDER: Final = "viridian.trees"
 _TREES_DOMAIN: Final = "ai.onnx.ml"
 _TREES_VERSION: Final = 5
 """The first one with the operator `TreeEnsemble`."""
+
+_LABELS: Final = {"b": BooleanTensorType, "i": Int64TensorType, "u": Int64TensorType, "f": DoubleTensorType}
+"""By the kind of the classes, as numpy names it: labels stay what the estimator answers. All others are text."""
+_ELEMENTS: Final = {
+    BooleanTensorType: TensorProto.BOOL,
+    Int64TensorType: TensorProto.INT64,
+    DoubleTensorType: TensorProto.DOUBLE,
+}
+
+RAW_SCORES: Final = "raw_scores"
+"""skl2onnx's option for what `decision_function` gives. What calibrates a classifier asks for it where there is one."""
+
+
+def classifier_options(estimator: type) -> dict[str, list[bool]]:
+    """The options that its converter knows."""
+    return {"zipmap": [False], **({RAW_SCORES: [True, False]} if hasattr(estimator, "decision_function") else {})}
 
 
 class Link(StrEnum):
@@ -44,6 +66,8 @@ class SplitColumn:
     """Which of the columns that the estimator takes."""
     categories: NDArray[Any] | None = None
     """Numbers or texts in the order of their codes; None where the column is a number."""
+    whole: bool = False
+    """The fraction of a number is cut off before it is looked for among the categories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +95,7 @@ def classifier_shapes(operator: Any) -> None:
     """The shapes that skl2onnx wants to know of a classifier."""
     check_input_and_output_numbers(operator, output_count_range=2)
     classes = np.asarray(operator.raw_operator.classes_)
-    label = Int64TensorType if classes.dtype.kind in "biu" else StringTensorType
-    operator.outputs[0].type = label([None])
+    operator.outputs[0].type = _LABELS.get(classes.dtype.kind, StringTensorType)([None])
     operator.outputs[1].type = DoubleTensorType([None, len(classes)])
 
 
@@ -86,15 +109,17 @@ def write_classifier(scope: Any, operator: Any, container: Any, model: BoostedMo
     """The nodes from the operator's inputs to its labels and probabilities. They are complete after `finish`."""
     label, probabilities = (one.full_name for one in operator.outputs)
     scores = _raw_scores(scope, operator, container, model)
-    if model.link is Link.SOFTMAX:
+    if _asks_for_sums(container, operator.raw_operator):
+        _sums_of_classes(scope, container, scores, probabilities, model)
+    elif model.link is Link.SOFTMAX:
         container.add_node("Softmax", scores, probabilities, axis=1, op_version=_OPSET)
     else:
         _two_classes(scope, container, scores, probabilities)
     place, classes = _unique(scope, "place"), _unique(scope, "classes")
     container.add_node("ArgMax", probabilities, place, axis=1, keepdims=0, op_version=_OPSET)
     known = np.asarray(operator.raw_operator.classes_)
-    if known.dtype.kind in "biu":
-        container.add_initializer(classes, TensorProto.INT64, [len(known)], known.astype(np.int64))
+    if known.dtype.kind in _LABELS:
+        container.add_initializer(classes, _ELEMENTS[_LABELS[known.dtype.kind]], [len(known)], known)
     else:
         texts = [str(value).encode() for value in known]
         container.add_initializer(classes, TensorProto.STRING, [len(texts)], texts)
@@ -189,6 +214,8 @@ class _Given:
         given = self._doubles(source)
         if len(self._inputs) == 1:
             given = self._gathered(given, source.type.shape[1], [column.place])
+        if column.whole:
+            given = self._whole(given)
         values = column.categories.astype(np.float64)
         known = ~np.isnan(values)
         found = _unique(self._scope, "codes")
@@ -200,6 +227,15 @@ class _Given:
             default_tensor=doubles("default_tensor", [float("nan")]),
         )
         return found
+
+    def _whole(self, given: str) -> str:
+        """Name of these numbers without their fractions: from -1 to 1 all of them are zero."""
+        sizes, floors, signs, made = (_unique(self._scope, name) for name in ("sizes", "floors", "signs", "whole"))
+        self._container.add_node("Abs", given, sizes, op_version=_OPSET)
+        self._container.add_node("Floor", sizes, floors, op_version=_OPSET)
+        self._container.add_node("Sign", given, signs, op_version=_OPSET)
+        self._container.add_node("Mul", [floors, signs], made, op_version=_OPSET)
+        return made
 
     def _codes_of_texts(self, given: str, categories: NDArray[Any], codes: NDArray[np.float64]) -> str:
         texts = [str(value) for value in categories]
@@ -264,6 +300,21 @@ def _two_classes(scope: Any, container: Any, scores: str, probabilities: str) ->
     container.add_node("Sigmoid", scores, second, op_version=_OPSET)
     container.add_node("Sub", [one, second], first, op_version=_OPSET)
     container.add_node("Concat", [first, second], probabilities, axis=1, op_version=_OPSET)
+
+
+def _asks_for_sums(container: Any, model: Any) -> bool:
+    known = container.has_options(model, RAW_SCORES)
+    return bool(known and container.get_options(model, {RAW_SCORES: False})[RAW_SCORES])
+
+
+def _sums_of_classes(scope: Any, container: Any, scores: str, made: str, model: BoostedModel) -> None:
+    """In the place of probabilities: what `decision_function` gives, which is of the second of two classes."""
+    if model.targets > 1:
+        container.add_node("Identity", scores, made, op_version=_OPSET)
+        return
+    first = _unique(scope, "first")
+    container.add_node("Neg", scores, first, op_version=_OPSET)
+    container.add_node("Concat", [first, scores], made, axis=1, op_version=_OPSET)
 
 
 def _unique(scope: Any, name: str) -> str:

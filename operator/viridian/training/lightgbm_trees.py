@@ -80,23 +80,25 @@ def _columns(found: Mapping[str, Any], text: str, trees: Sequence[Sequence[Mappi
     names = found.get("pandas_categorical") or []
     if names and len(names) != len(by_category):
         raise NotExpressible(
-            "LightGBM got categories by pandas' type and by categorical_feature: use the type for all such columns"
+            "LightGBM got categories by pandas' type and by categorical_feature, or in an order: "
+            "use the type, without ordered=True, for all such columns"
         )
     known = {place: _values(values) for place, values in zip(by_category, names, strict=False)}
-    for place in by_category:
-        if place not in known:
-            known[place] = np.arange(1 + _greatest_code(trees, place))
-    return [SplitColumn(place, known.get(place)) for place in range(int(found["max_feature_idx"]) + 1)]
+    coded = {place: _codes_named(trees, place) for place in by_category if place not in known}
+    return [
+        SplitColumn(place, coded[place], whole=True) if place in coded else SplitColumn(place, known.get(place))
+        for place in range(int(found["max_feature_idx"]) + 1)
+    ]
 
 
 def _values(names: Sequence[Any]) -> NDArray[Any]:
     return np.array(names, dtype=object) if any(isinstance(name, str) for name in names) else np.asarray(names)
 
 
-def _greatest_code(trees: Sequence[Sequence[Mapping[str, Any]]], place: int) -> int:
-    """Of those that a split names: every other code goes where a gap goes."""
-    named = [max(_codes(node)) for tree in trees for node in tree if _splits_by_category(node, place)]
-    return max(named, default=0)
+def _codes_named(trees: Sequence[Sequence[Mapping[str, Any]]], place: int) -> NDArray[np.int64]:
+    """Those that a split names, from the lowest up: every other code goes where a gap goes."""
+    named = {code for tree in trees for node in tree if _splits_by_category(node, place) for code in _codes(node)}
+    return np.array(sorted(named or {0}), np.int64)
 
 
 def _splits_by_category(node: Mapping[str, Any], place: int) -> bool:
@@ -118,14 +120,20 @@ def _nodes(tree: Sequence[Mapping[str, Any]], columns: Sequence[SplitColumn], we
         left, right = node["children"]
         feature = int(node["split_feature"])
         if node["decision_type"] == "==":
-            categories = columns[feature].categories
-            goes_left = np.zeros(0 if categories is None else len(categories), np.bool_)
-            goes_left[_codes(node)] = True
+            goes_left = _goes_left(columns[feature], _codes(node))
             nodes.append(CategorySplit(feature, goes_left, left, right, gaps_go_left=False))
         else:
             threshold = float(node["threshold"])
             nodes.append(NumberSplit(feature, threshold, left, right, _gaps_go_left(node, threshold)))
     return nodes
+
+
+def _goes_left(column: SplitColumn, codes: Sequence[int]) -> NDArray[np.bool_]:
+    """By the places of the categories: a code is such a place, or where the column has no names, the category."""
+    categories = column.categories if column.categories is not None else np.empty(0, np.int64)
+    goes_left = np.zeros(len(categories), np.bool_)
+    goes_left[np.searchsorted(categories, codes) if column.whole else codes] = True
+    return goes_left
 
 
 def _gaps_go_left(node: Mapping[str, Any], threshold: float) -> bool:

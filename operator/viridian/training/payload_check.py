@@ -16,7 +16,7 @@ from viridian.serving.bundle.signature import Table
 from viridian.serving.data import dataframe
 from viridian.serving.execution import model as serving
 from viridian.serving.runtimes.trees import parts
-from viridian.training.boosting_libraries import library_of, with_categories
+from viridian.training.boosting_libraries import library_of, with_categories, with_known_categories
 from viridian.training.bundle import signature_of
 from viridian.training.holdout import Holdout
 from viridian.training.parity import difference, differing, spread_of
@@ -110,6 +110,8 @@ def examination(model: Any, holdout: Holdout, expected: Predicted, learnt: Rows 
     """Asks the estimator. Without the rows that it was fitted on, the probes are made from the holdout alone."""
     seen = holdout.rows if learnt is None else holdout.rows.followed_by(learnt)
     known = some_of(_finite(seen), MOST_LOOKED_AT)
+    if library_of(model) is not None:
+        holdout = replace(holdout, features=with_known_categories(holdout.features, seen.values))
     bases = some_of(known if learnt is None else _finite(learnt)) if len(known) else known
     single = changed(known, len(bases), _edges(model, holdout.columns)) if len(bases) else []
     answered = _Estimator(model, holdout).asked(as_rows(single, bases)).answered

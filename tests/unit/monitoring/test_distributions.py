@@ -86,12 +86,22 @@ def test_categories_beyond_the_groups_are_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "shown_features", "count"),
-    [("feature-", [[f"feature-{number}"] for number in range(15)], MAX_DISTRIBUTIONS), ("long" * 200, [[]], 1)],
-    ids=["many", "names that are cut to the same"],
+    ("names", "shown_features", "count"),
+    [
+        (
+            [f"feature-{number}" for number in range(15)],
+            [[f"feature-{number}"] for number in range(15)],
+            MAX_DISTRIBUTIONS,
+        ),
+        ([f"{'long' * 200}{number}" for number in range(15)], [[]], 1),
+        (["", "age"], [[]], 1),
+    ],
+    ids=["many", "names that are cut to the same", "a column without a name"],
 )
-def test_a_status_shows_few_features_and_each_once(prefix: str, shown_features: list[list[str]], count: int) -> None:
-    features = dict.fromkeys([f"{prefix}{number}" for number in range(15)], FEW)
+def test_a_status_shows_few_features_and_each_once(
+    names: list[str], shown_features: list[list[str]], count: int
+) -> None:
+    features = dict.fromkeys(names, FEW)
     profile = msgspec.structs.replace(REFERENCE.profile, features=features)
     asked = monitoring(
         *({"name": f"m{number}", "drift": {"features": one}} for number, one in enumerate(shown_features))

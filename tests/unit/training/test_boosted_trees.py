@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
@@ -48,7 +49,7 @@ def probes(model: Any, rows: Numbers) -> Numbers:
     """What a request may hold: the rows, numbers on a threshold and right beside it, gaps, and unknown codes."""
     thresholds = [
         float(node["num_threshold"])
-        for trees in last(model)._predictors
+        for trees in getattr(last(model), "_predictors", ())
         for tree in trees
         for node in tree.nodes
         if not node["is_leaf"] and not node["is_categorical"] and np.isfinite(node["num_threshold"])
@@ -116,6 +117,8 @@ CASES = [
     Case("gamma", regressor(loss="gamma"), amount),
     Case("one leaf", classifier(min_samples_leaf=ROWS), two),
     Case("behind a scaler", make_pipeline(StandardScaler(), classifier()), two),
+    Case("calibrated", CalibratedClassifierCV(classifier(), cv=2), two),
+    Case("calibrated, three classes", CalibratedClassifierCV(classifier(), cv=2), three),
 ]
 
 

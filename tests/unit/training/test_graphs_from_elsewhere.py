@@ -33,9 +33,14 @@ def network(*outputs: str, width: int = 3, rows: int | str = "n") -> onnx.ModelP
         helper.make_node("MatMul", ["rows", "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["odds"], axis=1),
         helper.make_node("ArgMax", ["odds"], ["class"], axis=1, keepdims=0),
+        helper.make_node("Cast", ["odds"], ["wide_odds"], to=TensorProto.DOUBLE),
+        helper.make_node("Slice", ["odds", "one", "two", "one"], ["odds_of_one"]),
+        helper.make_node("Add", ["class", "one"], ["class_from_one"]),
         helper.make_node("Slice", ["logits", "zero", "one", "one"], ["amount"]),
     ]
     shapes = {"class": (TensorProto.INT64, ["n"]), "odds": (TensorProto.FLOAT, ["n", 2])}
+    shapes |= {"wide_odds": (TensorProto.DOUBLE, ["n", 2]), "odds_of_one": (TensorProto.FLOAT, ["n", 1])}
+    shapes |= {"class_from_one": shapes["class"]}
     shapes |= {"logits": (TensorProto.FLOAT, ["n", 2]), "amount": (TensorProto.FLOAT, ["n", 1])}
     graph = helper.make_graph(
         nodes,
@@ -46,6 +51,7 @@ def network(*outputs: str, width: int = 3, rows: int | str = "n") -> onnx.ModelP
             numpy_helper.from_array(WEIGHTS[:width], "weights"),
             numpy_helper.from_array(np.array([0], np.int64), "zero"),
             numpy_helper.from_array(np.array([1], np.int64), "one"),
+            numpy_helper.from_array(np.array([2], np.int64), "two"),
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
@@ -71,6 +77,12 @@ def test_a_network_that_classifies_is_judged_profiled_and_served(tmp_path: Path)
     assert json.loads(served.invoke(body, ""))["predictions"] == TARGET.tolist()
 
 
+def test_a_network_may_count_in_64_bits(tmp_path: Path) -> None:
+    model, found = packed(network("class", "wide_odds"), TARGET, tmp_path)
+    assert found.payload == "onnx"
+    assert scores(TARGET, predict(model, ROWS), classifier=True)["accuracy"] == 1.0
+
+
 def test_a_network_that_gives_a_number_is_a_regressor(tmp_path: Path) -> None:
     model, found = packed(network("amount"), (ROWS @ WEIGHTS)[:, 0], tmp_path)
     assert not classifies(model)
@@ -87,10 +99,21 @@ def test_training_log_takes_a_graph(stage: Stage) -> None:
     [
         (network("logits"), r"one number for each row, or its label .*; this one gives prediction \[2, 2\]"),
         (network("odds", "class"), "or its label"),
+        (network("class", "logits"), "the second output of this one does not add up to 1: put a softmax at its end"),
+        (network("class", "odds_of_one"), r"this one gives label \[2\], probabilities \[2\] for 2 rows"),
+        (network("class_from_one", "odds"), "the labels of this one go from 1 to 2, for 2 probabilities"),
         (network("class", "odds", rows=1), "for 2 rows: export it with a first dimension that is free"),
         (network("class", "odds", width=2), "the signature has 3 columns, but the ONNX graph takes"),
     ],
-    ids=["logits", "in another order", "one row", "another width"],
+    ids=[
+        "logits",
+        "in another order",
+        "logits beside labels",
+        "one class",
+        "labels from one",
+        "one row",
+        "another width",
+    ],
 )
 def test_what_nobody_can_judge_is_refused_in_words(graph: onnx.ModelProto, words: str) -> None:
     with pytest.raises(TypeError, match=words):

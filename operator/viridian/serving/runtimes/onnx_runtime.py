@@ -35,6 +35,7 @@ _GREATEST: Final[Mapping[Any, float]] = {
     np.float64: np.inf,
 }
 """A graph's own numbers end there."""
+_LABELS: Final = ("tensor(int64)", "tensor(string)")
 _SILENT: Final = 4
 """Its messages quote the input that caused them; what matters is raised as well."""
 
@@ -208,7 +209,7 @@ def _too_large(narrow: NDArray[Any], largest: float, column: str) -> str:
 def _output_names(outputs: Sequence[Any]) -> list[str]:
     """Converters name outputs in many ways; a classifier is known by what it gives."""
     kinds = [output.type for output in outputs]
-    if len(kinds) == 2 and kinds[0] in ("tensor(int64)", "tensor(string)") and "float" in kinds[1]:
+    if len(kinds) == 2 and kinds[0] in _LABELS and any(number in kinds[1] for number in ("float", "double")):
         return [LABEL, PROBABILITIES]
     if len(kinds) == 1:
         return [PREDICTION]

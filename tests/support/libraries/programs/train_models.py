@@ -18,6 +18,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -166,7 +167,8 @@ def lightgbm_categories_of_names_and_codes() -> Any:
 @case
 def lightgbm_three_classes_that_stopped_early() -> Any:
     model = lightgbm.LGBMClassifier(early_stopping_round=2, **{**SMALL, "n_estimators": 60, "learning_rate": 1.0})
-    found = fitted(model, NUMBERS, GRADE, eval_X=(NUMBERS[LEARNT:],), eval_y=(GRADE[LEARNT:],))
+    grade = GRADE.astype(np.float64)
+    found = fitted(model, NUMBERS, grade, eval_X=(NUMBERS[LEARNT:],), eval_y=(grade[LEARNT:],))
     assert 0 < model.best_iteration_ < 60
     return found
 
@@ -184,6 +186,14 @@ def lightgbm_codes_in_a_matrix() -> Any:
 
 
 @case
+def lightgbm_codes_among_fractions_and_flags_as_labels() -> Any:
+    """Codes are whole numbers in a matrix of fractions: LightGBM cuts off what a request has behind the point."""
+    codes = np.column_stack([FRAME["age"], PLAIN["tariff"], FRAME["visits"] * 1000.0])
+    options = {"min_data_per_group": 5, "cat_smooth": 1.0, "max_cat_to_onehot": 1, **SMALL}
+    return fitted(lightgbm.LGBMClassifier(**options), codes, YES.astype(bool), categorical_feature=[1, 2])
+
+
+@case
 def lightgbm_forest() -> Any:
     model = lightgbm.LGBMRegressor(boosting_type="rf", subsample=0.7, subsample_freq=1, **SMALL)
     return fitted(model, matrix(), AMOUNT)
@@ -192,6 +202,11 @@ def lightgbm_forest() -> Any:
 @case
 def lightgbm_behind_a_column_transformer() -> Any:
     return fitted(make_pipeline(PROCESSOR, lightgbm.LGBMClassifier(**SMALL)), PLAIN, WORD)
+
+
+@case
+def lightgbm_calibrated() -> Any:
+    return fitted(CalibratedClassifierCV(lightgbm.LGBMClassifier(**SMALL), cv=2), NUMBERS, YES)
 
 
 @case
