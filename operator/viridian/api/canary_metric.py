@@ -117,7 +117,10 @@ class Metric(Struct, frozen=True, kw_only=True):
     ] = 1.0
     guard_rail: Annotated[
         bool,
-        doc("Only a breach counts: the rollout goes on while the metric has too few samples or cannot be read."),
+        doc(
+            "Only a breach counts: the rollout goes on while the metric has too few samples, cannot be read, or is "
+            "beyond its bound by what may be chance."
+        ),
     ] = False
     consecutive: Annotated[
         int,

@@ -83,6 +83,8 @@ class Judgement:
     """The champion breaks the bound as well, and nothing shows that the challenger is worse."""
     no_worse: float | None = None
     """The evidence that the challenger is not worse than the champion by the margin; None where there is no margin."""
+    beyond: bool = False
+    """The value is beyond the bound, and it may be chance: no breach, and no reason to go further either."""
     guard_rail: bool = False
     """Only its breach counts: nothing waits for its samples or its evidence."""
     silent: bool = False
@@ -120,7 +122,8 @@ def judge(
     sentence = _sentence(bound, value, samples, streak)
     if past and before_window is not None:
         sentence = _slowly(bound, before_window, whole=evidence[0].by_trial)
-    if streak == 0 and not keeps(bound, counts):
+    beyond = streak < bound.consecutive and not keeps(bound, counts)
+    if streak == 0 and beyond:
         chance = f"evidence {shown_evidence:.3g} of {evidence_needed:g}"
         sentence = f"{_beyond(bound, value, samples)}, but that may be chance ({chance})"
     return Judgement(
@@ -131,6 +134,7 @@ def judge(
         samples=samples,
         evidence=shown_evidence,
         past=past,
+        beyond=beyond,
     )
 
 

@@ -43,4 +43,5 @@ def judge_disagreement(bound: ValueBound, known: Disagreement, *, evidence_neede
         value=share,
         samples=samples,
         evidence=evidence,
+        beyond=share > most and not breaks,
     )

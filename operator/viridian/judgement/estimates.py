@@ -72,6 +72,7 @@ def judge_estimates(bound: ValueBound, known: Estimates, *, evidence_needed: flo
         champion=theirs.value if theirs is not None else None,
         champion_too=breaks and not is_worse and theirs is not None and bound.is_beyond(theirs.value),
         no_worse=min(exponential(no_worse), MOST_EVIDENCE) if compared else None,
+        beyond=bound.is_beyond(ours.value) and not breaks and not is_worse,
     )
 
 
@@ -151,4 +152,6 @@ def _sentence(bound: ValueBound, ours: Measured, theirs: Measured | None, *, bre
         return f"is {side_of(bound, ours.value)}"
     if theirs is not None and is_worse:
         return f"is worse than the champion's {theirs.value:.4g} by more than the margin"
+    if bound.is_beyond(ours.value):
+        return f"is {side_of(bound, ours.value)}, but that may be chance"
     return "is not proved to break its bounds"

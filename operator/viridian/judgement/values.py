@@ -77,6 +77,7 @@ def judge_values(bound: ValueBound, known: Values) -> Judgement:
         samples=known.samples,
         champion=champion,
         champion_too=shared,
+        beyond=verdict is CanaryVerdict.PASS and breaks_in_a_row(bound, known) > 0,
     )
 
 

@@ -44,6 +44,7 @@ class WaitKind(StrEnum):
     PROMOTION_WINDOW = "PromotionWindow"
     STEP_DURATION = "StepDuration"
     STEP_REQUESTS = "StepRequests"
+    STEP_BOUND = "StepBound"
     STEP_EVIDENCE = "StepEvidence"
     EXPERIMENT = "Experiment"
     PROBATION_END = "ProbationEnd"

@@ -42,6 +42,7 @@ _AWAITED: Final = {
     WaitKind.PROMOTION_WINDOW: "the promotion window to open{until}{why}",
     WaitKind.STEP_DURATION: "{remaining} of {detail}",
     WaitKind.STEP_REQUESTS: "{have} of {need} requests",
+    WaitKind.STEP_BOUND: "{detail}; the step ends once the bound is kept",
     WaitKind.STEP_EVIDENCE: "{detail}",
     WaitKind.EXPERIMENT: "the verdict of experiment {step}: {detail}",
     WaitKind.PROBATION_END: "the end of the probation of {revision}{until}, before {other} is deployed",
@@ -76,7 +77,13 @@ _CHANGED: Final = {
     ChangeKind.DRILL_ENDED: "the drill of the rollback to {revision} has ended early, and {other} serves: {message}",
 }
 _OF_A_STEP: Final = frozenset(
-    {WaitKind.STEP_DURATION, WaitKind.STEP_REQUESTS, WaitKind.STEP_EVIDENCE, WaitKind.EXPERIMENT}
+    {
+        WaitKind.STEP_DURATION,
+        WaitKind.STEP_REQUESTS,
+        WaitKind.STEP_BOUND,
+        WaitKind.STEP_EVIDENCE,
+        WaitKind.EXPERIMENT,
+    }
 )
 """Waits whose numbers move with every look."""
 

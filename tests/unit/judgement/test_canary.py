@@ -51,6 +51,7 @@ def test_a_verdict(bound: Bound, counts: Counts, verdict: CanaryVerdict, sentenc
     judgement = judge(bound, [counts], evidence_needed=100)
     assert judgement.verdict is verdict
     assert judgement.message == sentence
+    assert judgement.beyond is ("that may be chance" in sentence)
 
 
 @pytest.mark.parametrize(

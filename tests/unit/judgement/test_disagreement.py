@@ -27,6 +27,7 @@ BOUND = ValueBound("disagreement", max=0.05, min_samples=5)
 def test_each_count_has_its_verdict(answers: float, differing: float, verdict: CanaryVerdict, says: str) -> None:
     found = judge_disagreement(BOUND, Disagreement(answers, differing), evidence_needed=100)
     assert (found.verdict, says in found.message) == (verdict, True), found.message
+    assert found.beyond is ("that may be chance" in says)
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["one row an answer", "parts of answers"])

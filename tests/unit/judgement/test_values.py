@@ -76,6 +76,7 @@ def test_a_verdict_and_its_sentence(
 ) -> None:
     found = judge_values(bound, known)
     assert (found.verdict, found.message) == (verdict, message), sentence
+    assert found.beyond is (sentence == "two of three")
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,15 @@ def lacks_requests(state: RolloutState) -> RolloutDecision | None:
     return _hold(state, Wait(WaitKind.STEP_REQUESTS, have=answered, need=step.min_requests))
 
 
+def is_beyond_a_bound(state: RolloutState) -> RolloutDecision | None:
+    """Too little for a breach, and too much to go further: more answers show which of both it is."""
+    if present_step(state) is None:
+        return None
+    beyond = (one for one in state.judgements if one.beyond and not one.guard_rail)
+    worst = max(beyond, key=lambda judgement: judgement.evidence or 0.0, default=None)
+    return _hold(state, Wait(WaitKind.STEP_BOUND, detail=worst.message)) if worst is not None else None
+
+
 def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
     """Where a margin is set, a step beside a champion that serves ends with evidence that it is kept."""
     step, needed = present_step(state), state.spec.rollout.analysis.judge.promote_evidence
@@ -365,6 +374,7 @@ TRIAL: Final[Chain] = (
     waits_for_its_experiment,
     has_not_lasted,
     lacks_requests,
+    is_beyond_a_bound,
     lacks_evidence,
     enters_its_next_step,  # nothing held it back
     waits_for_its_promotion,
