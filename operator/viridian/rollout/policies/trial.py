@@ -8,16 +8,12 @@ from typing import Final
 
 from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
-from viridian.api.names import Slot
 from viridian.api.samples import Idle
 from viridian.core.obstacles import needed
 from viridian.core.times import has_come_round, older_than
-from viridian.judgement.beside_champion import margin_sentence
 from viridian.judgement.canary import CanaryVerdict, overall
-from viridian.rollout.analysis.metric_bounds import margin_of
 from viridian.rollout.analysis.pods import counting, exposed_requests
 from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
-from viridian.rollout.pod_bounds import may_be_more
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breach_began, breached, decided_at, shared_breaches
 from viridian.rollout.policies.chain import Chain, first
@@ -33,19 +29,25 @@ from viridian.rollout.policies.experiment_step import (
 )
 from viridian.rollout.policies.other_features import has_other_features
 from viridian.rollout.policies.passing import command_that_passes, passes_steps_by_command, waits_for_its_promotion
+from viridian.rollout.policies.step_end import (
+    has_not_lasted,
+    is_beyond_a_bound,
+    lacks_evidence,
+    lacks_requests,
+    requests_of_step,
+)
+from viridian.rollout.policies.step_pods import challenger_lacks, missing_pods
 from viridian.rollout.policies.trial_steps import (
     desired_weight,
     enter,
     in_new_step,
     kept_from_more,
     not_ready,
-    pods_needed,
     present_step,
     target_shadow,
 )
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.sentences import awaited
-from viridian.rollout.slot_state import SlotState
 from viridian.rollout.state import RolloutState
 from viridian.rollout.step_names import step_identity, step_name
 from viridian.rollout.traffic import exposure as exposures
@@ -56,8 +58,6 @@ _SHUFFLE_SECONDS: Final = 2
 """As long as proxies may take to hear of the new split."""
 _SHUFFLE_AGAIN_AFTER: Final = timedelta(seconds=10)
 """And again so often while no client has met the challenger: some proxies take longer to hear of the new split."""
-_CHAMPION_GIVEN_UP_AFTER: Final = timedelta(minutes=1)
-"""A champion that lacks pods for so long does not hold up a challenger that has its own."""
 
 
 def is_on_trial(state: RolloutState) -> RolloutDecision | None:
@@ -147,7 +147,7 @@ def missed_its_deadline(state: RolloutState) -> RolloutDecision | None:
     if state.other is not None and not state.other.serves:
         message = not_ready(state, slot) if older_than(state.other.unavailable_since, deadline, state.now) else ""
     if not message and trial.since is None and older_than(trial.entered, deadline, state.now):
-        missing, step = _challenger_lacks(state), step_name(state.steps, trial.step)
+        missing, step = challenger_lacks(state), step_name(state.steps, trial.step)
         message = f"step {step}: still waiting for {awaited(state, missing)}" if missing is not None else ""
     return rejection(state, trial.revision, reasons.PROGRESS_DEADLINE_EXCEEDED, message) if message else None
 
@@ -243,7 +243,7 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
         return None
     if kept := kept_from_more(state, trial):
         return _hold(state, kept)
-    if missing := _missing_pods(state):
+    if missing := missing_pods(state):
         return _hold(state, missing)
     pods = counting(state.inputs, state.other_slot)
     known = trial.exposure if trial.weight > 0 else None
@@ -278,55 +278,6 @@ def lacks_approval(state: RolloutState) -> RolloutDecision | None:
     return _hold(state, Wait(WaitKind.APPROVAL, state.trial.revision, need=approval_to_give(state), detail=message))
 
 
-def has_not_lasted(state: RolloutState) -> RolloutDecision | None:
-    step = present_step(state)
-    if step is None:
-        return None
-    left = (state.trial.since or state.now) + durations.parse(step.duration) - state.now
-    if left <= timedelta():
-        return None
-    return _hold(state, Wait(WaitKind.STEP_DURATION, remaining=left, detail=step.duration))
-
-
-def lacks_requests(state: RolloutState) -> RolloutDecision | None:
-    step = present_step(state)
-    if step is None or not step.min_requests:
-        return None
-    answered = _answered(state)
-    if answered >= step.min_requests:
-        return None
-    return _hold(state, Wait(WaitKind.STEP_REQUESTS, have=answered, need=step.min_requests))
-
-
-def is_beyond_a_bound(state: RolloutState) -> RolloutDecision | None:
-    """Too little for a breach, and too much to go further: more answers show which of both it is."""
-    if present_step(state) is None:
-        return None
-    beyond = (one for one in state.judgements if one.beyond and not one.guard_rail)
-    worst = max(beyond, key=lambda judgement: judgement.evidence or 0.0, default=None)
-    return _hold(state, Wait(WaitKind.STEP_BOUND, detail=worst.message)) if worst is not None else None
-
-
-def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
-    """Where a margin is set, a step beside a champion that serves ends with evidence that it is kept."""
-    step, needed = present_step(state), state.spec.rollout.analysis.judge.promote_evidence
-    alone = state.champion is None or not state.champion.serves
-    if step is None or step.weight is None or step.weight >= 100 or alone or needed <= 1:
-        return None
-    weakest = min(
-        (one for one in state.judgements if one.no_worse is not None and not one.guard_rail),
-        key=lambda judgement: judgement.no_worse or 0.0,
-        default=None,
-    )
-    if weakest is None or weakest.no_worse is None or weakest.no_worse >= needed:
-        return None
-    margins = {metric.name: margin_of(metric) for metric in state.spec.rollout.analysis.metrics}
-    margin = margin_sentence(weakest.name, margins[weakest.name])
-    missing = f"evidence {weakest.no_worse:.3g} of {needed:g}"
-    detail = f"{missing} that {weakest.name} is not worse than the champion's {margin}"
-    return _hold(state, Wait(WaitKind.STEP_EVIDENCE, detail=detail))
-
-
 def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
     trial, step = state.trial, present_step(state)
     if step is None:
@@ -337,7 +288,7 @@ def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
 
 
 def lacks_pods_for_the_promotion(state: RolloutState) -> RolloutDecision | None:
-    missing = _missing_pods(state)
+    missing = missing_pods(state)
     return _hold(state, missing) if missing is not None else None
 
 
@@ -416,7 +367,7 @@ def _shuffled_again(state: RolloutState, decision: RolloutDecision) -> RolloutDe
         return decision
     if not state.inputs.provider.keeps_connections:
         return decision
-    if not 0 < trial.weight < 100 or not _is_readable(state) or _answered(state) > 0:
+    if not 0 < trial.weight < 100 or not _is_readable(state) or requests_of_step(state) > 0:
         return decision
     lasted, interval = state.now - trial.since, durations.parse(state.spec.rollout.analysis.interval)
     if not has_come_round(lasted, interval, _SHUFFLE_AGAIN_AFTER):
@@ -428,52 +379,3 @@ def _is_readable(state: RolloutState) -> bool:
     """Whether it is known of every pod of the challenger whom it has answered."""
     pods = counting(state.inputs, state.other_slot)
     return bool(pods) and all(pod.reading is not None for pod in pods)
-
-
-def _missing_pods(state: RolloutState) -> Wait | None:
-    """Which pods the step lacks."""
-    return _challenger_lacks(state) or _champion_lacks(state)
-
-
-def _challenger_lacks(state: RolloutState) -> Wait | None:
-    need = pods_needed(state, state.trial).challenger
-    return _lacks(state, WaitKind.PODS, state.other_slot, need, state.trial.revision)
-
-
-def _champion_lacks(state: RolloutState) -> Wait | None:
-    """A champion that is short of pods is waited for, but not for long: those that it has are enough then.
-
-    One that serves has the time since the step was entered, one that does not the time since it serves no more.
-    """
-    champion = state.champion
-    if champion is not None and champion.foreign and champion.serves:
-        return None  # how many pods it has is not ours to say
-    if champion is not None:
-        since = state.trial.entered if champion.serves else champion.unavailable_since
-        if older_than(since, _CHAMPION_GIVEN_UP_AFTER, state.now):
-            return None
-    traffic, need = state.serving, pods_needed(state, state.trial).champion
-    return _lacks(state, WaitKind.CHAMPION_PODS, traffic.champion, need, traffic.revision)
-
-
-def _lacks(state: RolloutState, kind: WaitKind, slot: Slot, need: int, revision: str) -> Wait | None:
-    slot_state = state.slot(slot)
-    if slot_state is not None and _has_enough(state, slot_state, need):
-        return None
-    ready = slot_state.ready_replicas if slot_state else 0
-    return Wait(kind, revision, slot=slot, have=ready, need=need, detail=state.failure_message(slot))
-
-
-def _has_enough(state: RolloutState, slot_state: SlotState, need: int) -> bool:
-    """Pods that an autoscaler has just added are not waited for."""
-    if may_be_more(state):
-        return slot_state.serves and slot_state.ready_replicas >= need
-    return slot_state.settled and slot_state.replicas == need
-
-
-def _answered(state: RolloutState) -> int:
-    """Requests of this step."""
-    if state.trial.exposure is None:
-        return 0
-    read = [pod.reading for pod in counting(state.inputs, state.other_slot) if pod.reading is not None]
-    return int(sum(exposures.answered_in_step(state.trial.exposure, newest) for newest in read))
