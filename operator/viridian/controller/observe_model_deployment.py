@@ -64,6 +64,8 @@ from viridian.rollout.traffic.service import record_of
 
 _ASKED_FOR_SCHEMAS: Final = 3
 """Pods of a slot: all of them serve the same model."""
+_ASKED_FOR_FEATURES: Final = 20
+"""Pods of a slot: each may have been started with another definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +223,9 @@ class ModelDeployments:
         return {slot: schemas[0] for slot, schemas in found.items() if schemas}
 
     async def _served_features(self, snapshot: RolloutInput) -> Mapping[Slot, frozenset[str]]:
-        """What all servers show that run a version with a pinned definition. A look by lists asks none of them."""
+        """What servers show that run a version with a pinned definition. A look by lists asks none of them."""
         slots = slots_with_pinned_features(snapshot) if self.pods is not NOT_ASKED else ()
-        pods = {slot: judged_targets(snapshot, slot) for slot in slots}
+        pods = {slot: judged_targets(snapshot, slot)[:_ASKED_FOR_FEATURES] for slot in slots}
         asked = [pod for each in pods.values() for pod in each]
         shown = await self.pods.served_features(asked) if asked else {}
         return {slot: frozenset(shown[pod.uid] for pod in each if pod.uid in shown) for slot, each in pods.items()}
