@@ -28,6 +28,7 @@ _LINKS: Final[Mapping[str, Link]] = {
     "gamma": Link.EXPONENTIAL,
     "tweedie": Link.EXPONENTIAL,
 }
+_ZERO: Final = float(np.float32(1e-35))
 _STEEPNESS: Final = re.compile(r"^sigmoid:([0-9.eE+-]{1,30})$")
 _BY_CATEGORY: Final = re.compile(r"^\[categorical_feature: ([0-9,]*)\]$", re.MULTILINE)
 
@@ -124,8 +125,16 @@ def _nodes(tree: Sequence[Mapping[str, Any]], columns: Sequence[SplitColumn], we
             nodes.append(CategorySplit(feature, goes_left, left, right, gaps_go_left=False))
         else:
             threshold = float(node["threshold"])
-            nodes.append(NumberSplit(feature, threshold, left, right, _gaps_go_left(node, threshold)))
+            gaps_go_left = _gaps_go_left(node, threshold)
+            nodes.append(NumberSplit(feature, _compared_with(threshold), left, right, gaps_go_left))
     return nodes
+
+
+def _compared_with(threshold: float) -> float:
+    """It takes a number as small as _ZERO for zero, before it looks at the threshold."""
+    if -_ZERO <= threshold < 0.0:
+        return float(np.nextafter(-_ZERO, -np.inf))
+    return max(threshold, _ZERO) if threshold >= 0.0 else threshold
 
 
 def _goes_left(column: SplitColumn, codes: Sequence[int]) -> NDArray[np.bool_]:
