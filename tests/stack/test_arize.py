@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,11 @@ def frozen(folder: Path, predictions: Iterable[Prediction]) -> bytes:
     return asyncio.run(freeze())
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return frozen(tmp_path_factory.mktemp("collector"), map(prediction, range(ROWS)))
+
+
 @dataclass
 class Listener:
     """Hands out the frozen rows, and takes what is sent to Arize."""
@@ -46,8 +52,8 @@ class Listener:
     rows: bytes = b""
     status: int = 200
     """With which it answers what is sent to Arize."""
-    taken: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
-    """Version of the model, and the rows of each request."""
+    taken: list[tuple[bytes, pd.DataFrame]] = field(default_factory=list)
+    """Arize's schema in protobuf, and the rows of each request."""
     address: str = ""
     port: int = 0
 
@@ -64,7 +70,7 @@ def listener() -> Iterator[Listener]:
             assert self.path == "/v1/pandas_arrow"
             assert self.headers["arize-space-id"] == "space-1"
             table = pa.ipc.open_stream(self.rfile.read(int(self.headers["Content-Length"]))).read_all()
-            known.taken.append((str(table.schema.metadata[b"arize-schema"]), table.to_pandas()))
+            known.taken.append((base64.b64decode(table.schema.metadata[b"arize-schema"]), table.to_pandas()))
             self.answer(known.status, b"{}")
 
         def answer(self, status: int, content: bytes) -> None:
@@ -89,9 +95,9 @@ def run(tmp_path: Path) -> StackRun:
     return StackRun(SYSTEM, tmp_path / "run").begin("r1", tmp_path)
 
 
-def exported(run: StackRun, listener: Listener, predictions: Iterable[Prediction], **variables: str) -> StageEnd:
+def exported(run: StackRun, listener: Listener, rows: bytes, **variables: str) -> StageEnd:
     """How the stage ends for these rows."""
-    listener.rows = frozen(run.folder / "collector", predictions)
+    listener.rows = rows
     digest = hashlib.sha256(listener.rows).hexdigest()
     place = {
         "VIRIDIAN_FEEDBACK_URI": f"{listener.address}/rows.parquet",
@@ -111,8 +117,8 @@ def file(run: StackRun, name: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def test_rows_pass_the_rules_of_arize_and_stay_as_parquet(run: StackRun, listener: Listener) -> None:
-    ended = exported(run, listener, map(prediction, range(ROWS)))
+def test_rows_pass_the_rules_of_arize_and_stay_as_parquet(run: StackRun, listener: Listener, usual: bytes) -> None:
+    ended = exported(run, listener, usual)
     assert ended.code == ExitCode.DONE, ended.log
     predictions, outcomes = file(run, "predictions-7"), file(run, "outcomes-7")
     assert len(predictions) == ROWS
@@ -123,28 +129,32 @@ def test_rows_pass_the_rules_of_arize_and_stay_as_parquet(run: StackRun, listene
     assert run.at_work == "training"
 
 
-def test_with_a_key_the_client_sends_them(run: StackRun, listener: Listener) -> None:
-    ended = exported(run, listener, map(prediction, range(ROWS)), **service(listener))
+def test_with_a_key_the_client_sends_them(run: StackRun, listener: Listener, usual: bytes) -> None:
+    ended = exported(run, listener, usual, **service(listener))
     assert ended.code == ExitCode.DONE, ended.log
-    (_, predictions), (_, outcomes) = listener.taken
+    (schema, predictions), (_, outcomes) = listener.taken
+    assert b"churn" in schema
+    assert b"features.age" in schema
     assert sorted(predictions["prediction_id"]) == [f"prediction-{number:06}" for number in range(ROWS)]
     assert sorted(outcomes["outcome"]) == ["leaves"] * WITH_OUTCOME
 
 
 @pytest.mark.parametrize("status", [401, 503])
 def test_a_service_that_takes_nothing_keeps_no_run_from_training(
-    run: StackRun, listener: Listener, status: int
+    run: StackRun, listener: Listener, usual: bytes, status: int
 ) -> None:
     listener.status = status
-    ended = exported(run, listener, map(prediction, range(ROWS)), **service(listener))
+    ended = exported(run, listener, usual, **service(listener))
     assert ended.code == ExitCode.DONE, ended.log
     assert "not sent to Arize" in ended.log
     assert run.at_work == "training"
 
 
-def test_rows_that_arize_would_refuse_pause_the_policy_and_the_rule_is_named(run: StackRun, listener: Listener) -> None:
+def test_rows_that_arize_would_refuse_pause_the_policy_and_the_rule_is_named(
+    run: StackRun, listener: Listener, tmp_path: Path
+) -> None:
     old: list[Any] = [prediction(number, time=946_684_800.0 + number) for number in range(ROWS)]
-    ended = exported(run, listener, old, **service(listener))
+    ended = exported(run, listener, frozen(tmp_path, old), **service(listener))
     assert ended.code == ExitCode.BAD_DATA, ended.log
     assert run.world.condition("Paused") == ("True", "DataQualityFailed")
     assert "predictions of version 7: InvalidValueTimestamp" in run.world.message("DataQuality")
