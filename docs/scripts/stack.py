@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Final
 
 from tests.support.stack import results
@@ -50,6 +51,7 @@ _SHOWN: Final = """
 Each line is a test that passed. It ran against the software itself, but for what *did not run*.
 """
 _EXTENT: Final = {ToolConnection.SHAPE_TESTED: "interface only", ToolConnection.NOT_TESTED: "contract only"}
+_PROSE: Final = TextWrapper(width=160, break_long_words=False, break_on_hyphens=False)
 
 
 def page() -> str:
@@ -93,7 +95,8 @@ def ran(tool: KnownTool, result: ShownSystem) -> str:
 def _shown(system: StackSystem, result: ShownSystem) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in {**result.versions, **result.programs}.items())
     ran = f"ran with {versions}" if versions else "was held to the contract of containers"
-    yield f"\n### {system.slug}\n\n[The example](../examples/stack/{system.slug}/README.md) {ran}.\n"
+    sentence = f"[The example](../examples/stack/{system.slug}/README.md) {ran}."
+    yield f"\n### {system.slug}\n\n{_PROSE.fill(sentence)}\n"
     yield f"Did not run: {system.tool.untried}.\n\n" if system.tool.untried else "\n"
     for name in result.passed:
         yield f"* {_sentence(name)}\n"

@@ -6,13 +6,19 @@ With --record-stack, a system whose tests have all run gets a new result, also w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.stack import results
+from tests.support.kube import Kube, Kubectl
+from tests.support.kubelet import Kubelet
+from tests.support.live_policy import LivePolicy
+from tests.support.mlflow_server import MlflowServer
+from tests.support.stack import asked_policy, results
 from tests.support.stack.environment import versions
+from tests.support.stack.leading_run import LeadingRun
 from tests.support.stack.systems import with_example
 
 _DIGESTS = pytest.StashKey[dict[str, str]]()
@@ -45,3 +51,40 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if ran and (result := results.of_reports(system, digests[system.slug], ran, versions(system))):
             results.write(system, result)
             terminalreporter.line(f"{system.slug}: {len(result.passed)} passed, {len(result.failed)} failed")
+
+
+# ---- systems that ask for runs: each needs rbac.yaml with an account of its name, and `policy.yaml`
+
+
+@pytest.fixture(scope="module")
+def kubelet(
+    kube: Kube, kubectl: Kubectl, mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubelet]:
+    """The operator is at work as well."""
+    with asked_policy.operator_at_work(kube, kubectl, mlflow, tmp_path_factory.mktemp("operator")) as kubelet:
+        yield kubelet
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kubeconfig of the system, which is in the namespace of the newest `policy`."""
+    return tmp_path_factory.mktemp("account") / "kubeconfig"
+
+
+@pytest.fixture
+def policy(
+    request: pytest.FixtureRequest, kube: Kube, kubectl: Kubectl, kubelet: Kubelet, namespace: str, account: Path
+) -> LivePolicy:
+    """The example's policy, which runs when it is asked to."""
+    made = asked_policy.apply(request.module.SYSTEM, kube, kubelet, namespace)
+    asked_policy.sign_in(request.module.SYSTEM, kubectl, namespace, account)
+    return made
+
+
+# ---- systems that runs lead: each needs `stage-policy.yaml`, whose stage `features` is work of the system
+
+
+@pytest.fixture
+def leading(request: pytest.FixtureRequest, mlflow: MlflowServer, tmp_path: Path) -> LeadingRun:
+    """A run that has been asked for, and whose first stage is at work."""
+    return LeadingRun(request.module.SYSTEM, mlflow.url, tmp_path)

@@ -53,7 +53,7 @@ class LivePolicy:
     def jobs(self) -> list[Object]:
         return self.kube.list("batch/v1", "Job", self.namespace)
 
-    def running(self, number: int = 1) -> Object:
+    def running(self, number: int = 1, *, timeout: float = 60) -> Object:
         """The newest Job, once there are so many and its pod runs."""
 
         def found() -> Object | None:
@@ -61,7 +61,7 @@ class LivePolicy:
             started = len(jobs) == number and jobs[-1].get("status", {}).get("active") == 1
             return jobs[-1] if started else None
 
-        return eventually(found, what=f"Job {number} at work; status: {self.status}", timeout=60)
+        return eventually(found, what=f"Job {number} at work; status: {self.status}", timeout=timeout)
 
     def ends(self, job: Object, end: JobEnd) -> None:
         self.kubelet.end_job(self.namespace, job["metadata"]["name"], end)

@@ -30,6 +30,7 @@ WITH_EXAMPLE = with_example()
 SHORT_LINES = 60
 PAGE_LINES = 60
 CODE = sorted(EXAMPLES.rglob("*.py"))
+ACCOUNTS = sorted(EXAMPLES.glob("*/rbac.yaml"))
 POLICIES = sorted(EXAMPLES.glob("*/*.yaml"))
 
 
@@ -106,6 +107,15 @@ def test_a_manifest_is_of_the_kinds_as_they_are(file: Path) -> None:
         assert ManifestRules(lambda *_: True).problems(manifest) == []
 
 
+@pytest.mark.parametrize("file", ACCOUNTS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
+def test_an_account_reads_and_asks_by_name_and_does_nothing_else(file: Path) -> None:
+    (role,) = (part for part in yaml.safe_load_all(file.read_text()) if part["kind"] == "Role")
+    for rule in role["rules"]:
+        assert rule["apiGroups"] == ["viridian.dev"]
+        assert rule["resourceNames"]
+        assert set(rule["verbs"]) <= ({"get", "patch"} if rule["resources"] == ["retrainpolicies"] else {"get"})
+
+
 @pytest.mark.parametrize("system", WITH_EXAMPLE, ids=lambda system: system.slug)
 def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
     result = results.read(system)
@@ -119,7 +129,7 @@ def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
 # ---- which are run
 
 
-@pytest.mark.parametrize(("word", "why"), [("airflow", "airflow has no example yet"), ("flow", "flow is no system")])
+@pytest.mark.parametrize(("word", "why"), [("neptune", "neptune has no example yet"), ("flow", "flow is no system")])
 def test_a_name_without_an_example_is_refused_with_those_that_have_one(word: str, why: str) -> None:
     with pytest.raises(NoExample, match=f"^{why}: write changed, or one of .*great-expectations"):
         selected(word)

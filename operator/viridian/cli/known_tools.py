@@ -90,6 +90,13 @@ def _maintained(name: str, way_in: str, connection: ToolConnection, *marks: str,
     )
 
 
+def _orchestrator(name: str) -> KnownTool:
+    """Either side can lead."""
+    mark = name.lower()
+    way_in = f"asks for runs by annotation or CloudEvent; a stage starts its work: `examples/stack/{mark}`"
+    return _maintained(name, way_in, ToolConnection.TESTED, mark)
+
+
 KNOWN_TOOLS: Final = (
     _maintained("MLflow", "registry, runs and webhooks", ToolConnection.TESTED, "mlflow"),
     _maintained("Git", "`data.uri: git+…`", ToolConnection.TESTED, "git+"),
@@ -170,7 +177,7 @@ KNOWN_TOOLS: Final = (
         *("comet_", "comet-ml", "comet_ml"),
         untried="its service, which is closed software: the experiment stays a file that `comet upload` would send",
     ),
-    _maintained("Airflow", _ANNOTATION, ToolConnection.NOT_TESTED, "airflow"),
+    _orchestrator("Airflow"),
     _maintained("Prefect", _ANNOTATION, ToolConnection.TESTED, "prefect"),
     _maintained("Dagster", _ANNOTATION, ToolConnection.NOT_TESTED, "dagster"),
     _maintained("KubeRay", _RESOURCE, ToolConnection.SHAPE_TESTED, "ray.io"),

@@ -57,12 +57,13 @@ class StackRun:
     """Where volumes and termination messages stand in the place of a pod's."""
     spec: Mapping[str, Any] = field(default_factory=dict)
     """What is another one here than in the example's policy, such as addresses."""
+    manifest: str = "policy.yaml"
     world: World = field(init=False)
 
     def __post_init__(self) -> None:
         # As in an image: no file of this repository lies above those of the example.
         shutil.copytree(self.system.folder, self._app, ignore=shutil.ignore_patterns("__pycache__"))
-        made = policy_of(self.system)
+        made = policy_of(self.system, self.manifest)
         self.world = World(policy={**made, "spec": {**made["spec"], **self.spec}})
         self.world.settle()
 

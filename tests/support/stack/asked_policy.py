@@ -1,0 +1,54 @@
+"""An example's policy on a real API server, which an orchestrator asks for runs with the account of the example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.support import shipped
+from tests.support.kube import Kube, Kubectl
+from tests.support.kubelet import Kubelet
+from tests.support.live_model import LiveModel
+from tests.support.live_policy import LivePolicy
+from tests.support.mlflow_server import MlflowServer
+from tests.support.operator_process import OperatorProcess
+from tests.support.stack.systems import StackSystem
+
+ASKED_SECONDS: Final = 300.0
+"""Until an orchestrator has begun the task that asks for a run."""
+
+
+@contextmanager
+def operator_at_work(kube: Kube, kubectl: Kubectl, mlflow: MlflowServer, folder: Path) -> Iterator[Kubelet]:
+    """The kubelet that scripts the pods; the operator is at work as well, with the roles that are shipped."""
+    shipped.install(kubectl, kube)
+    account = shipped.kubeconfig_of_the_operator(kubectl, folder)
+    flags = (f"--mlflow-uri={mlflow.url}", "--orders-secret=viridian-system/viridian-orders")
+    with Kubelet(kube) as kubelet, OperatorProcess(account, folder, *flags) as operator:
+        operator.until_ready()
+        yield kubelet
+
+
+def apply(system: StackSystem, kube: Kube, kubelet: Kubelet, namespace: str) -> LivePolicy:
+    """The example's policy, the account with its rights, and the model that the policy is about."""
+    LiveModel(kube, kubelet, namespace).apply({"registry": {"name": namespace, "alias": "candidate"}})
+    rights = (system.folder / "rbac.yaml").read_text().replace("namespace: ml", f"namespace: {namespace}")
+    for part in yaml.safe_load_all(rights):
+        kube.apply(part)
+    spec = yaml.safe_load((system.folder / "policy.yaml").read_text())["spec"]
+    made = LivePolicy(kube, kubelet, namespace, spec.pop("modelDeployment"))
+    made.apply(**spec)
+    return made
+
+
+def sign_in(system: StackSystem, kubectl: Kubectl, namespace: str, kubeconfig: Path) -> None:
+    """From now on the file is that of the account of the example, in this namespace."""
+    config: dict[str, Any] = yaml.safe_load(kubectl.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": kubectl("create", "token", system.slug, "-n", namespace).strip()}
+    config["contexts"][0]["context"]["namespace"] = namespace
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(yaml.safe_dump(config))
