@@ -264,6 +264,18 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that were not understood: `row` and `problem`; of predictions also `reason`, one of `Unstored`."""
 
 
+class AskedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One prediction for a person to judge, as REVIEWS_PATH gives it.
+
+    What the model answered is left out: it would lead the person.
+    """
+
+    prediction_id: str
+    features: dict[str, Value]
+    classes: tuple[str, ...] = ()
+    """What the answer may be; empty where it is a number."""
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one revision in one span of time, half open."""
 

@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from socket import socket
 from time import sleep
 from typing import Any, Final
 
@@ -66,7 +67,8 @@ class ClusterClient:
         except Exception as error:  # a kubeconfig may run any program of the user's
             raise ClusterProblem(f"{error} (kubeconfig; see `kubectl config view`)") from error
         self._api = self._client.ApiClient(self._configuration)
-        if context.impersonate:
+        self._impersonates = bool(context.impersonate)
+        if self._impersonates:
             self._api.set_default_header("Impersonate-User", context.impersonate)
         self._objects = self._client.CustomObjectsApi(self._api)
         self.namespace = context.namespace or self._namespace_of(chosen)
@@ -164,12 +166,15 @@ class ClusterClient:
         return [{**known, **one} for one in page["items"]]
 
     def named(self, resource: ApiResource, namespace: str, name: str) -> Mapping[str, Any] | None:
-        """An object of a kind that has a group; None where it is not there, or the cluster does not have the kind."""
+        """One object; None where it is not there, or the cluster does not have the kind."""
         group, _, version = resource.api_version.rpartition("/")
         try:
-            found: Mapping[str, Any] = self._asked(
-                self._objects.get_namespaced_custom_object, group, version, namespace, resource.plural, name
-            )
+            if group:
+                call = self._objects.get_namespaced_custom_object
+                found: Mapping[str, Any] = self._asked(call, group, version, namespace, resource.plural, name)
+            else:
+                call = getattr(self._client.CoreV1Api(self._api), f"read_namespaced{_with_underscores(resource.kind)}")
+                found = json.loads(self._asked(call, name, namespace, _preload_content=False).data)
         except NotThere:
             return None
         return found
@@ -179,6 +184,26 @@ class ClusterClient:
         core = self._client.CoreV1Api(self._api)
         found = self._asked(core.read_namespaced_pod_log, pod, namespace, tail_lines=lines, _preload_content=False)
         return str(found.data.decode(errors="replace")).splitlines()
+
+    def forwarded(self, namespace: str, pod: str, port: int) -> socket:
+        """A connection to a port of a pod, through the API server, as `kubectl port-forward` makes them."""
+        if self._impersonates:
+            # The official client sends no header of impersonation with it.
+            raise ClusterProblem(
+                "a port of a pod is not forwarded with --as: run `kubectl port-forward --as …` yourself"
+            )
+        stream = importlib.import_module("kubernetes.stream")
+        call = self._client.CoreV1Api(self._api).connect_get_namespaced_pod_portforward
+        try:
+            forward = stream.portforward(call, pod, namespace, ports=str(port))
+        except self._client.ApiException as error:
+            # What the API server has answered stands in the exception before this one.
+            status, body = getattr(error.__context__, "status_code", 0), getattr(error.__context__, "resp_body", None)
+            if not status:
+                raise ClusterUnreachable(f"{self._configuration.host} cannot be reached: {error.reason}") from error
+            raise _PROBLEMS.get(status, ClusterProblem)(_sentence(status, body)) from error
+        found: socket = forward.socket(port)
+        return found
 
     def version(self) -> str:
         """The release of the API server."""

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from viridian.api.feedback import COLLECTOR_PORT, TOKEN_AUDIENCE
+from viridian.api.feedback import TOKEN_AUDIENCE, AskedRow
 from viridian.cli.cluster_client import ClusterChoice, ClusterClient
+from viridian.cli.collector_way import way_of
 from viridian.cli.files import file_bytes
 from viridian.cli.model_commands import As, ContextName, Kubeconfig, Name, Namespace, problems_as_sentences
-from viridian.cli.review_queue import AskedRow, ReviewQueue, sender
+from viridian.cli.review_queue import ReviewQueue, sender
 from viridian.cli.text_tables import table
 from viridian.people.report_texts import ABSENT
 
@@ -29,8 +30,14 @@ class WithoutAnswer(Enum):
 def work_the_queue(
     name: Name,
     collector: Annotated[
-        str, typer.Option("--collector", help="Address of the collector.", envvar="VIRIDIAN_COLLECTOR")
-    ] = f"http://localhost:{COLLECTOR_PORT}",
+        str,
+        typer.Option(
+            "--collector",
+            metavar="URL",
+            help="Address of the collector. Left out: that of the model's servers, by a port-forward.",
+            envvar="VIRIDIAN_COLLECTOR",
+        ),
+    ] = "",
     service_account: Annotated[
         str, typer.Option("--service-account", help="Service account that labels; its token is made for an hour.")
     ] = "default",
@@ -44,8 +51,8 @@ def work_the_queue(
 ) -> None:
     """Work the review queue of a model: say what is right for the predictions that the collector has drawn.
 
-    The collector is reached by `kubectl -n viridian-system port-forward service/viridian-collector 8090`. The service
-    account needs the verbs `list` and `update` on modeldeployments/feedback.
+    The service account needs the verbs `list` and `update` on modeldeployments/feedback. You need the right to make its
+    tokens, and those of `kubectl port-forward` in the namespace of the collector.
     """
     with problems_as_sentences():
         client = ClusterClient(ClusterChoice(kubeconfig, context, namespace, impersonate))
@@ -54,7 +61,7 @@ def work_the_queue(
             if token_file is not None
             else client.token(service_account, TOKEN_AUDIENCE)
         )
-        queue = ReviewQueue(sender(collector, token), client.namespace, name)
+        queue = ReviewQueue(sender(way_of(client, collector, name), token), client.namespace, name)
         for sentence in labelled(queue, lambda question: str(typer.prompt(question))):
             typer.echo(sentence)
 

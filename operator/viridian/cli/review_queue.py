@@ -6,15 +6,17 @@ import http.client
 import json
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import msgspec
 
-from viridian.api.feedback import REVIEWS_PATH, Stored, Value
+from viridian.api.feedback import REVIEWS_PATH, AskedRow, Stored
 from viridian.cli.cluster_client import ClusterProblem
+from viridian.cli.collector_way import CollectorWay
 
 _T = TypeVar("_T")
 _TIMEOUT_SECONDS: Final = 30
@@ -23,15 +25,6 @@ _NEXT: Final[Mapping[int, str]] = {
     401: "see --service-account",
     404: "the model needs `feedback: {}` in its spec, and predictions",
 }
-
-
-class AskedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One prediction for a person to judge. What the model answered is left out: it would lead the person."""
-
-    prediction_id: str
-    features: dict[str, Value]
-    classes: tuple[str, ...] = ()
-    """What the answer may be; empty where it is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +37,39 @@ Send = Callable[[str, str, bytes], HttpAnswer]
 """Method, path with query, body."""
 
 
-def sender(url: str, token: str) -> Send:
-    """Speaks with the collector at that address; ClusterProblem where it does not answer."""
-    place = urlsplit(url)
+def sender(way: CollectorWay, token: str) -> Send:
+    """Speaks with the collector; ClusterProblem where it does not answer."""
+    place = urlsplit(way.url)
     if place.scheme not in ("http", "https") or not place.hostname:
-        raise ClusterProblem(f"{url!r} is no address of a collector: write one such as http://localhost:8090")
+        raise ClusterProblem(f"{way.url!r} is no address of a collector: write one such as http://localhost:8090")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
 
     def send(method: str, path: str, body: bytes) -> HttpAnswer:
-        host, port = str(place.hostname), place.port
-        connection = (
-            http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=ssl.create_default_context())
-            if place.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
-        )
         try:
-            connection.request(method, f"{place.path.rstrip('/')}{path}", body or None, headers)
-            answer = connection.getresponse()
-            return HttpAnswer(answer.status, answer.read(_MAX_ANSWER_BYTES))
+            with closing(_connection(place, way)) as connection:
+                connection.request(method, f"{place.path.rstrip('/')}{path}", body or None, headers)
+                answer = connection.getresponse()
+                return HttpAnswer(answer.status, answer.read(_MAX_ANSWER_BYTES))
         except (OSError, http.client.HTTPException) as error:
-            forward = "kubectl -n viridian-system port-forward service/viridian-collector 8090"
-            raise ClusterProblem(f"the collector at {host} does not answer: {error} (`{forward}`)") from error
-        finally:
-            connection.close()
+            raise ClusterProblem(f"the collector at {place.hostname} does not answer: {error}") from error
 
     return send
+
+
+def _connection(place: SplitResult, way: CollectorWay) -> http.client.HTTPConnection:
+    """A connection; its certificate is that of the address, whatever the way."""
+    host, port = str(place.hostname), place.port
+    context = ssl.create_default_context() if place.scheme == "https" else None
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=context)
+        if context is not None
+        else http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+    )
+    if way.dial is not None:
+        plain = way.dial()
+        plain.settimeout(_TIMEOUT_SECONDS)
+        connection.sock = plain if context is None else context.wrap_socket(plain, server_hostname=host)
+    return connection
 
 
 @dataclass

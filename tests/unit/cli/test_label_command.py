@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.collecting import START, Stand, batch, collecting, prediction, regression
 from viridian.cli.cluster_client import ClusterProblem
+from viridian.cli.collector_way import CollectorWay, pod_port
 from viridian.cli.label_command import labelled
 from viridian.cli.review_queue import HttpAnswer, ReviewQueue, Send, sender
 
@@ -92,13 +93,22 @@ def address() -> Iterator[str]:
 
 
 def test_the_address_may_have_a_path_and_the_token_goes_along(address: str) -> None:
-    assert sender(address, "t0")("GET", "/v1/x?y=1", b"") == HttpAnswer(200, b"/behind/v1/x?y=1 Bearer t0")
+    assert sender(CollectorWay(address), "t0")("GET", "/v1/x?y=1", b"") == HttpAnswer(
+        200, b"/behind/v1/x?y=1 Bearer t0"
+    )
     with pytest.raises(ClusterProblem, match="no collector of this release"):
-        ReviewQueue(sender(address, "t0"), "ml", "churn").next()
+        ReviewQueue(sender(CollectorWay(address), "t0"), "ml", "churn").next()
 
 
-def test_an_address_where_nothing_answers_names_the_way_to_it() -> None:
-    with pytest.raises(ClusterProblem, match="port-forward service/viridian-collector 8090"):
-        sender("http://127.0.0.1:1", "t0")("GET", "/v1/x", b"")
+def test_an_address_where_nothing_answers_is_named() -> None:
+    with pytest.raises(ClusterProblem, match=r"the collector at 127\.0\.0\.1 does not answer"):
+        sender(CollectorWay("http://127.0.0.1:1"), "t0")("GET", "/v1/x", b"")
     with pytest.raises(ClusterProblem, match="is no address of a collector"):
-        sender("collector:8090", "t0")
+        sender(CollectorWay("collector:8090"), "t0")
+
+
+def test_a_port_of_the_service_leads_to_the_port_of_the_pod_that_has_its_name() -> None:
+    pod = {"spec": {"containers": [{"name": "sidecar"}, {"ports": [{"name": "http", "containerPort": 9090}]}]}}
+    for target, port in ({"targetPort": "http"}, 9090), ({"targetPort": 7000}, 7000), ({}, 8090):
+        service = {"spec": {"ports": [{"port": 80, "targetPort": 1}, {"port": 8090, **target}]}}
+        assert pod_port(service, pod, 8090) == port
