@@ -16,6 +16,7 @@ from tests.support.browser import browsing
 from tests.support.dashboard_at_work import PAGES, serving
 from tests.support.dashboard_models import (
     NOW,
+    MemoryLabelQueue,
     MemoryPersonCluster,
     condition,
     experimenting,
@@ -46,7 +47,7 @@ def main() -> None:
         run_record(of_churn),
     ]
     cluster = MemoryPersonCluster({"token": ("ada@example.com", frozenset("*"))}, stored)
-    app = DashboardApp(cluster, clock=lambda: NOW)
+    app = DashboardApp(cluster, labels=MemoryLabelQueue(), clock=lambda: NOW)
     with tempfile.TemporaryDirectory() as profile, serving(app) as url, browsing(Path(profile)) as browser:
         browser.get(url)
         browser.find_element(By.ID, "token").send_keys("token")

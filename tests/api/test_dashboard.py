@@ -58,6 +58,8 @@ async def client(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[C
         api_ca_file=authority,
         namespaces=(),
         token_header="",
+        collector="",
+        collector_ca_file=None,
         tls_cert_file=None,
         tls_key_file=None,
     )

@@ -17,6 +17,9 @@ PAGES = {
     "dashboard-experiment": "/models/ml/offers/rollout",
     "dashboard-drift": "/models/ml/churn/drift",
     "dashboard-review": "/models/ml/churn/review",
+    "dashboard-blueprint": "/models/ml/churn/blueprint",
+    "dashboard-digest": "/digest?since=5d",
+    "dashboard-labels": "/models/ml/churn/labels?account=labeller",
     "dashboard-policy": "/policies/ml/churn-weekly",
 }
 """The pages of people who are signed in, by the name of their picture."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from viridian.api.feedback import AskedRow
 from viridian.api.names import (
     API_VERSION,
     OUTCOME_ANNOTATION,
@@ -101,6 +102,11 @@ def on_trial(name: str = "churn", namespace: str = "ml", waiting: str = "Approva
         "revision": "7f3c91d2",
         "start": "2026-11-29T10:00:00Z",
         "end": "2026-11-29T11:00:00Z",
+        "predictions": {
+            "groups": "Numbers",
+            "reference": [0.1, 0.1, 0.101, 0.099, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1],
+            "window": [0.09, 0.095, 0.1, 0.1, 0.105, 0.1, 0.1, 0.1, 0.104, 0.106],
+        },
         "distributions": [
             {
                 "feature": "age",
@@ -378,6 +384,11 @@ class MemoryPersonCluster:
         self._allow(token, seen["metadata"]["namespace"])
         self.patched.append(patch)
 
+    async def account_token(self, token: str, namespace: str, account: str, audience: str) -> str:
+        """The token names its account and its audience."""
+        self._allow(token, namespace)
+        return f"{namespace}:{account}:{audience}"
+
     def _person(self, token: str) -> tuple[str, frozenset[str]]:
         if token not in self.people:
             raise HttpProblem(401, "the API server does not know this token")
@@ -387,3 +398,34 @@ class MemoryPersonCluster:
         user, allowed = self._person(token)
         if namespace not in allowed and "*" not in allowed:
             raise HttpProblem(403, f'forbidden: User "{user}" cannot do that in "{namespace}"')
+
+
+ASKED = AskedRow(
+    prediction_id="0192f0c1-7a5e-7c31-9d52-3f5a2b1c4d5e",
+    features={"age": 43.0, "plan": "basic", "region": None, "tenure_months": 7, "is_new": False},
+    classes=("stays", "leaves"),
+)
+"""A row of the review queue."""
+
+
+@dataclass
+class MemoryLabelQueue:
+    """Rows in their order, and what was answered. Satisfies LabelQueue."""
+
+    rows: Sequence[AskedRow] = (ASKED,)
+    account: str = "labeller"
+    """The one that may label."""
+    answers: dict[str, str | float] = field(default_factory=dict)
+
+    async def next(self, token: str, namespace: str, model: str, skipped: Collection[str]) -> AskedRow | None:
+        self._allow(token, namespace)
+        open_ = (row for row in self.rows if row.prediction_id not in self.answers)
+        return next((row for row in open_ if row.prediction_id not in skipped), None)
+
+    async def answer(self, token: str, namespace: str, prediction_id: str, outcome: str | float) -> None:
+        self._allow(token, namespace)
+        self.answers[prediction_id] = outcome
+
+    def _allow(self, token: str, namespace: str) -> None:
+        if token != f"{namespace}:{self.account}:viridian-collector":
+            raise HttpProblem(403, "it needs the verb list on modeldeployments/feedback")

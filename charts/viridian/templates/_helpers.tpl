@@ -36,6 +36,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- /* Where the dashboard finds the collector; empty where people do not label on it. */ -}}
+{{- define "viridian.dashboardCollector" -}}
+{{- if .Values.dashboard.labels.enabled -}}
+{{- if .Values.collector.url -}}{{ .Values.collector.url }}
+{{- else if .Values.collector.tls.existingSecret -}}https://{{ include "viridian.collectorName" . }}.{{ .Release.Namespace }}.svc:8090
+{{- else if .Values.collector.install -}}http://{{ include "viridian.collectorName" . }}:8090
+{{- else -}}{{ fail "dashboard.labels.enabled needs a collector: set collector.install or collector.url" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "viridian.collectorSelectorLabels" -}}
 app.kubernetes.io/name: viridian
 app.kubernetes.io/instance: {{ .Release.Name }}

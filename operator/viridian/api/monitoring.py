@@ -419,20 +419,25 @@ class ValueGroups(StrEnum):
 Share = Annotated[float, doc("A share.", ge=0, le=1)]
 
 
-class FeatureDistribution(Struct, frozen=True, kw_only=True):
-    """A feature in the window beside the training data. The groups have no names: no value stands in a status."""
+class Distribution(Struct, frozen=True, kw_only=True):
+    """Values in the window beside those of the reference. The groups have no names: no value stands in a status."""
 
-    feature: Annotated[str, word("The feature.")]
     groups: Annotated[
         ValueGroups,
         doc(
             "Numbers: from the lowest values up. Categories: from the most frequent one on, and all others at the end."
         ),
     ]
-    reference: Annotated[tuple[Share, ...], doc("Share of each group in the training data.", max_length=20)]
+    reference: Annotated[tuple[Share, ...], doc("Share of each group in the reference.", max_length=20)]
     window: Annotated[tuple[Share, ...], doc("Share of the same groups in the window.", max_length=20)]
-    reference_missing: Annotated[float, doc("Share of missing values in the training data.")] = 0.0
+    reference_missing: Annotated[float, doc("Share of missing values in the reference.")] = 0.0
     window_missing: Annotated[float, doc("Share of missing values in the window.")] = 0.0
+
+
+class FeatureDistribution(Distribution, frozen=True, kw_only=True):
+    """A feature in the window beside the training data."""
+
+    feature: Annotated[str, word("The feature.")]
 
 
 class ReviewStatus(Struct, frozen=True, kw_only=True):
@@ -468,4 +473,11 @@ class MonitoringStatus(Struct, frozen=True, kw_only=True):
             max_length=MAX_DISTRIBUTIONS,
         ),
     ] = ()
+    predictions: (
+        Annotated[
+            Distribution,
+            doc("Predictions in that window beside those of the holdout: scores, values, or classes by frequency."),
+        ]
+        | None
+    ) = None
     review: Annotated[ReviewStatus, doc("What a monitor with action Review asked a person to look at.")] | None = None

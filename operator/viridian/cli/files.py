@@ -17,6 +17,7 @@ from viridian.api.profile import ReferenceProfile
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.backtest.history import ANY_VERSION, Incident
+from viridian.people.policy_objects import known_status
 from viridian.retraining.workflow_defaults import effective, workflow_of
 
 _T = TypeVar("_T")
@@ -55,7 +56,7 @@ def policy_spec(manifest: Mapping[str, Any]) -> RetrainPolicySpec:
 def policy_status(manifest: Mapping[str, Any]) -> RetrainPolicyStatus:
     """The status of a RetrainPolicy; an empty one where the object has none."""
     try:
-        return msgspec.convert(manifest.get("status") or {}, RetrainPolicyStatus)
+        return known_status(manifest)
     except msgspec.ValidationError as error:
         raise UnusableFile(f"RetrainPolicy {name_of(manifest)}: status: {error}") from error
 

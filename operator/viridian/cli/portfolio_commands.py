@@ -12,7 +12,6 @@ import typer
 from viridian.api import durations
 from viridian.api.child_kinds import child_kind
 from viridian.api.names import MODEL_DEPLOYMENT_LABEL
-from viridian.cli.blueprint import blueprint
 from viridian.cli.cluster_client import (
     MODEL_DEPLOYMENTS,
     RETRAIN_POLICIES,
@@ -20,7 +19,6 @@ from viridian.cli.cluster_client import (
     ClusterClient,
     ClusterProblem,
 )
-from viridian.cli.digest import DigestSection, digest
 from viridian.cli.model_commands import (
     As,
     ContextName,
@@ -36,6 +34,8 @@ from viridian.cli.report_pages import html, markdown
 from viridian.cli.text_tables import table
 from viridian.cli.version_diff import UnknownVersion, version_diff
 from viridian.core.times import format_time
+from viridian.people.blueprint import blueprint
+from viridian.people.digest import DigestSection, digest
 
 
 def add_to(app: typer.Typer) -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite, nan
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
 
+from viridian.api.feedback import TOKEN_AUDIENCE, AskedRow
 from viridian.api.names import RETRAIN_POLICY_LABEL
 from viridian.api.resources import OWN, ApiResource
+from viridian.core.lookup import text
 from viridian.dashboard import signed_in
+from viridian.dashboard.label_queue import LabelQueue
 from viridian.dashboard.pages import SECURE_HEADERS, Pages
 from viridian.dashboard.person_cluster import PersonCluster
 from viridian.dashboard.place import checked, is_name
+from viridian.dashboard.views.digest_view import DigestQuery, digest_view
 from viridian.dashboard.views.drift_view import drift_view
+from viridian.dashboard.views.label_view import label_view
 from viridian.dashboard.views.model_view import ModelView, model_view
 from viridian.dashboard.views.offered_orders import order_of
 from viridian.dashboard.views.policy_view import policy_view
@@ -26,6 +33,7 @@ from viridian.dashboard.views.review_view import review_view
 from viridian.dashboard.views.share_curve import share_curve
 from viridian.dashboard.visible_models import VisibleModels
 from viridian.http_problem import HttpProblem
+from viridian.people.blueprint import blueprint
 from viridian.people.model_summary import summary
 from viridian.people.person_orders import NothingToOrder
 from viridian.ports.cluster import Object
@@ -39,6 +47,9 @@ SERVICES: Final = ApiResource("v1", "Service", "services")
 MAX_FORM_BYTES: Final = 64 * 1024
 """Most of it is a token."""
 _NO_MORE_RIGHTS: Final = (403, 404)
+_MAX_SKIPPED: Final = 30
+_MAX_ID: Final = 128
+_DONE: Final[Mapping[str, str]] = {"stored": "Your answer is stored.", "skipped": "Skipped."}
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -55,12 +66,14 @@ class DashboardApp:
         *,
         namespaces: Sequence[str] = (),
         token_header: str = "",
+        labels: LabelQueue | None = None,
         clock: Callable[[], datetime] = _utc,
     ) -> None:
-        """`namespaces`: tried for people who may not list the models of all."""
+        """`namespaces`: tried for people who may not list the models of all. `labels`: None without a collector."""
         self._cluster = cluster
         self._models = VisibleModels(cluster, namespaces)
         self._signed_in = signed_in.SignedIn(token_header)
+        self._labels = labels
         self._pages = Pages()
         self._clock = clock
 
@@ -72,6 +85,11 @@ class DashboardApp:
         application.router.add_get("/models/{namespace}/{name}/rollout", self.show_rollout)
         application.router.add_get("/models/{namespace}/{name}/drift", self.show_drift)
         application.router.add_get("/models/{namespace}/{name}/review", self.show_review)
+        application.router.add_get("/models/{namespace}/{name}/blueprint", self.show_blueprint)
+        application.router.add_get("/digest", self.show_digest)
+        if self._labels is not None:
+            application.router.add_get("/models/{namespace}/{name}/labels", self.show_labels)
+            application.router.add_post("/models/{namespace}/{name}/labels", self.take_label)
         application.router.add_post("/models/{namespace}/{name}/orders", self.take_order)
         application.router.add_get("/policies/{namespace}/{name}", self.show_policy)
         application.router.add_get("/sign-in", self.show_sign_in)
@@ -117,6 +135,66 @@ class DashboardApp:
         view = self._view(manifest, policies)
         review = review_view(manifest, policies, self._clock())
         return await self._page(request, "review.html", view=view, review=review)
+
+    async def show_blueprint(self, request: web.Request) -> web.Response:
+        """What is declared for one model."""
+        manifest, policies = await self._objects(request)
+        view = self._view(manifest, policies)
+        own = [one for one in policies if text(one, "spec", "modelDeployment") == view.model.name]
+        try:
+            sections = blueprint(manifest, own)
+        except msgspec.ValidationError as problem:
+            raise _other_release(view.model.name, problem) from None
+        return await self._page(request, "blueprint.html", view=view, sections=sections)
+
+    async def show_digest(self, request: web.Request) -> web.Response:
+        """What has changed and what is open, over all models that the person may list."""
+        try:
+            query = DigestQuery.of(request.query)
+        except ValueError as problem:
+            raise HttpProblem(400, f"since: {problem}") from None
+        if query.namespace and not is_name(query.namespace):
+            raise HttpProblem(400, f"{query.namespace!r} is no name of a namespace")
+        token = self._token(request)
+        visible = await self._models.of(token, query.namespace, "", signed_in.namespaces_of(request))
+        places = [""] if visible.everywhere else visible.namespaces
+        lists = await asyncio.gather(*(self._if_allowed(token, POLICIES, place) for place in places))
+        policies = [one for found in lists for one in found]
+        shown = digest_view(visible.manifests, policies, query, self._clock())
+        response = await self._page(request, "digest.html", digest=shown, query=query)
+        signed_in.remember_namespaces(response, visible.remembered)
+        return response
+
+    async def show_labels(self, request: web.Request) -> web.Response:
+        """The next row for this person to label; before they have named a service account, the form for that."""
+        view, query = await self._model(request), request.query
+        account, skipped = query.get("account", ""), _skipped(query.getall("skipped", []))
+        row = await self._next_row(request, account, skipped) if account else None
+        return await self._page(
+            request,
+            "labels.html",
+            view=view,
+            account=account,
+            row=label_view(row) if row is not None else None,
+            skipped=skipped,
+            done=_DONE.get(query.get("done", ""), ""),
+        )
+
+    async def take_label(self, request: web.Request) -> web.Response:
+        """Store what this person says, or pass over the row; then the next one."""
+        namespace, name = _place(request)
+        token, fields = self._token(request), await _fields(request)
+        form = dict(fields)
+        signed_in.check_form(request, token, form.get(signed_in.PROOF_FIELD, ""))
+        account, row = form.get("account", ""), form.get("prediction_id", "")
+        skipped = _skipped([value for field, value in fields if field == "skipped"])
+        if "skip" in form:
+            done, skipped = "skipped", _skipped([*skipped, row])
+        else:
+            done = "stored"
+            await self._queue.answer(await self._account_token(request, account), namespace, row, _outcome(form))
+        onward = urlencode([("account", account), ("done", done), *(("skipped", one) for one in skipped)])
+        raise web.HTTPSeeOther(f"/models/{namespace}/{name}/labels?{onward}")
 
     async def show_policy(self, request: web.Request) -> web.Response:
         """One RetrainPolicy with its runs and their evidence."""
@@ -187,6 +265,22 @@ class DashboardApp:
         """The process answers; whether the API server does is its own matter."""
         return web.json_response({"status": "ok"})
 
+    @property
+    def _queue(self) -> LabelQueue:
+        if self._labels is None:
+            raise HttpProblem(404, _KNOWN[404])
+        return self._labels
+
+    async def _next_row(self, request: web.Request, account: str, skipped: Sequence[str]) -> AskedRow | None:
+        return await self._queue.next(await self._account_token(request, account), *_place(request), skipped)
+
+    async def _account_token(self, request: web.Request, account: str) -> str:
+        """The API server decides whether this person may label as that account."""
+        if not is_name(account):
+            raise HttpProblem(400, f"{account!r} is no name of a service account")
+        namespace, _ = _place(request)
+        return await self._cluster.account_token(self._token(request), namespace, account, TOKEN_AUDIENCE)
+
     async def _model(self, request: web.Request) -> ModelView:
         return self._view(*await self._objects(request))
 
@@ -230,6 +324,7 @@ class DashboardApp:
             user=user,
             proof=signed_in.proof(token),
             may_sign_out=self._signed_in.by_cookie(request),
+            has_labels=self._labels is not None,
             **values,
         )
 
@@ -300,12 +395,35 @@ def _other_release(name: str, problem: Exception) -> HttpProblem:
     return HttpProblem(502, f"the status of {name} is of another release than this dashboard: {problem}")
 
 
+def _skipped(ids: Sequence[str]) -> list[str]:
+    """The newest of the rows that a person has passed over: they stand in the address."""
+    return [one for one in dict.fromkeys(ids) if one.isprintable() and len(one) <= _MAX_ID][-_MAX_SKIPPED:]
+
+
+def _outcome(form: Mapping[str, str]) -> str | float:
+    """A class, or a number where the model predicts numbers; 400 for neither."""
+    if form.get("outcome"):
+        return form["outcome"]
+    try:
+        value = float(form.get("number", ""))
+    except ValueError:
+        value = nan
+    if not isfinite(value):
+        raise HttpProblem(400, "the answer is no number: write one such as 12.5")
+    return value
+
+
 async def _form(request: web.Request) -> dict[str, str]:
     """The fields of a form; 400 where the body is none."""
+    return dict(await _fields(request))
+
+
+async def _fields(request: web.Request) -> list[tuple[str, str]]:
+    """The same with all values of each field."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise HttpProblem(415, "this is no form")
     try:
         fields = await request.post()
     except ValueError:
         raise HttpProblem(400, "the form cannot be read") from None
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    return [(name, value) for name, value in fields.items() if isinstance(value, str)]

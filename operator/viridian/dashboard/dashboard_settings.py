@@ -25,6 +25,9 @@ class DashboardSettings:
     api_ca_file: Path
     namespaces: tuple[str, ...]
     token_header: str
+    collector: str
+    """URL of the collector; empty: people do not label here."""
+    collector_ca_file: Path | None
     tls_cert_file: Path | None
     tls_key_file: Path | None
 
@@ -57,6 +60,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Dashboard
     option("api-ca-file", _AUTHORITY, "certificate authority of the API server")
     option("namespaces", "", "namespaces that are tried for people who may not list all, with commas")
     option("token-header", "", "header in which an authenticating proxy puts the person's token, beside Authorization")
+    option("collector", "", "URL of the collector, for the page on which people label; empty means without that page")
+    option("collector-ca-file", "", "certificate authority of the collector; empty means those of the system")
     option("tls-cert-file", "", "certificate for TLS, with its chain; empty means without TLS")
     option("tls-key-file", "", "its key; both are read again when they change")
     given = parser.parse_args(arguments)
@@ -69,6 +74,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Dashboard
         parser.error(f"--api-ca-file: {given.api_ca_file} is missing; mount ca.crt of the ConfigMap kube-root-ca.crt")
     if bad := [name for name in namespaces if not is_name(name)]:
         parser.error(f"--namespaces: {bad[0]!r} is no name of a namespace")
+    if given.collector and not given.collector.startswith(("http://", "https://")):
+        parser.error("--collector is a URL, such as http://viridian-collector.viridian-system.svc:8090")
+    if given.collector_ca_file and not Path(given.collector_ca_file).is_file():
+        parser.error(f"--collector-ca-file: {given.collector_ca_file} is missing")
     if bool(given.tls_cert_file) != bool(given.tls_key_file):
         parser.error("--tls-cert-file and --tls-key-file go together: name both, or none")
     return DashboardSettings(
@@ -77,6 +86,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Dashboard
         api_ca_file=Path(given.api_ca_file),
         namespaces=namespaces,
         token_header=given.token_header,
+        collector=given.collector.rstrip("/"),
+        collector_ca_file=Path(given.collector_ca_file) if given.collector_ca_file else None,
         tls_cert_file=Path(given.tls_cert_file) if given.tls_cert_file else None,
         tls_key_file=Path(given.tls_key_file) if given.tls_key_file else None,
     )

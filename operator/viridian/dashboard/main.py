@@ -12,6 +12,7 @@ from typing import Final
 from viridian.bounded_site import BoundedSite
 from viridian.dashboard.dashboard_app import DashboardApp
 from viridian.dashboard.dashboard_settings import DashboardSettings, parse
+from viridian.dashboard.label_queue import CollectorLabelQueue
 from viridian.dashboard.person_cluster import ApiPersonCluster
 from viridian.json_logs import JsonLines, configure
 
@@ -35,7 +36,8 @@ async def serve(settings: DashboardSettings) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
     cluster = ApiPersonCluster(settings.connection())
-    app = DashboardApp(cluster, namespaces=settings.namespaces, token_header=settings.token_header)
+    labels = CollectorLabelQueue(settings.collector, settings.collector_ca_file) if settings.collector else None
+    app = DashboardApp(cluster, namespaces=settings.namespaces, token_header=settings.token_header, labels=labels)
     site = BoundedSite(app.application(), settings.port, settings.certificate())
     await site.start()
     log.info("start", extra={"fields": {"port": site.port}})
@@ -44,6 +46,8 @@ async def serve(settings: DashboardSettings) -> None:
     finally:
         await site.close()
         await cluster.close()
+        if labels is not None:
+            await labels.close()
     log.info("end")
 
 

@@ -17,6 +17,9 @@ from viridian.ports.cluster import ClusterConflict, ClusterError, ClusterUnavail
 from viridian.ports.connection import ApiConnection
 
 _SELF_REVIEW: Final = ApiResource("authentication.k8s.io/v1", "SelfSubjectReview", "selfsubjectreviews", False)
+_SERVICE_ACCOUNTS: Final = ApiResource("v1", "ServiceAccount", "serviceaccounts")
+_ACCOUNT_TOKEN_SECONDS: Final = 600
+"""No shorter time is granted."""
 _LISTS_AT_ONCE: Final = 4
 """A list of very many models takes some hundred megabytes for a moment."""
 _USER_SECONDS: Final = 30.0
@@ -38,6 +41,9 @@ class PersonCluster(Protocol):
 
     async def patch(self, token: str, resource: ApiResource, seen: Object, patch: Mapping[str, Any]) -> None:
         """A merge patch of the object as it was read; 409 where somebody has changed it since."""
+
+    async def account_token(self, token: str, namespace: str, account: str, audience: str) -> str:
+        """A token of a service account for one audience, for ten minutes, where the person may make one."""
 
 
 class ApiPersonCluster:
@@ -69,6 +75,12 @@ class ApiPersonCluster:
         call = ApiCall("patch", "PATCH", resource, metadata["namespace"], metadata["name"])
         merge = replace(call, body={**patch, "metadata": own}, content_type="application/merge-patch+json")
         await self._answer(token, merge)
+
+    async def account_token(self, token: str, namespace: str, account: str, audience: str) -> str:
+        spec = {"audiences": [audience], "expirationSeconds": _ACCOUNT_TOKEN_SECONDS}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        call = ApiCall("create", "POST", _SERVICE_ACCOUNTS, namespace, account, subresource="token", body=body)
+        return str((await self._answer(token, call))["status"]["token"])
 
     async def _asked_user(self, token: str) -> str:
         body = {"apiVersion": _SELF_REVIEW.api_version, "kind": _SELF_REVIEW.kind}

@@ -32,7 +32,7 @@ from viridian.judgement.distances import present, rows, spread
 from viridian.judgement.estimated import estimate
 from viridian.judgement.figures import Figure, MonitorVerdict, format_percent, overall, reaches
 from viridian.judgement.metrics import MIN_ROWS_PER_CLASS, default_metric, measure
-from viridian.monitoring.distributions import FeatureShares, distributions_of
+from viridian.monitoring.distributions import ValueShares, distributions_of, shares_of
 from viridian.monitoring.windows import Calendar, Windows
 
 TRAINING: Final = "the training data"
@@ -96,8 +96,10 @@ class MonitoringReport:
     """By feature, of the newest window."""
     reference: Mapping[str, FeatureSummary] = field(default_factory=dict)
     """By feature, of the training data."""
-    distributions: tuple[FeatureShares, ...] = ()
+    distributions: tuple[tuple[str, ValueShares], ...] = ()
     """Of the features that the results speak of most, those of a monitor that fires first."""
+    predictions: ValueShares | None = None
+    """Of the newest window beside the holdout."""
 
 
 def evaluate(data: MonitoringData) -> MonitoringReport:
@@ -113,6 +115,7 @@ def evaluate(data: MonitoringData) -> MonitoringReport:
         current=_summaries(current),
         reference=_summaries(reference),
         distributions=_distributions(results, reference, current),
+        predictions=shares_of(reference.prediction, current.prediction) if reference and current else None,
     )
 
 
@@ -124,7 +127,7 @@ def results_of(data: MonitoringData) -> tuple[MonitorResult, ...]:
 
 def _distributions(
     results: Sequence[MonitorResult], reference: Profile | None, current: Profile | None
-) -> tuple[FeatureShares, ...]:
+) -> tuple[tuple[str, ValueShares], ...]:
     if reference is None or current is None:
         return ()
     of_inputs = sorted((one for one in results if isinstance(one.source, Drift)), key=lambda one: _RANKS[one.verdict])

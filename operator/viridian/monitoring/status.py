@@ -11,6 +11,7 @@ import msgspec
 
 from viridian.api.monitoring import (
     MAX_FIGURES,
+    Distribution,
     FeatureDistribution,
     FigureStatus,
     FiringStatus,
@@ -23,7 +24,7 @@ from viridian.api.schema import MAX_WORD
 from viridian.core.kube import without_empty
 from viridian.core.times import format_time
 from viridian.judgement.figures import Figure, MonitorVerdict
-from viridian.monitoring.distributions import FeatureShares
+from viridian.monitoring.distributions import ValueShares
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
 
 _SHARE_DIGITS: Final = 4
@@ -58,7 +59,8 @@ def _results(report: MonitoringReport) -> dict[str, Any]:
         start=format_time(datetime.fromtimestamp(calendar.start, UTC)),
         end=format_time(datetime.fromtimestamp(calendar.end, UTC)),
         monitors=tuple(map(_monitor, report.results)),
-        distributions=tuple({one.feature: one for one in map(_distribution, report.distributions)}.values()),
+        distributions=tuple({name[:MAX_WORD]: _feature(name, one) for name, one in report.distributions}.values()),
+        predictions=Distribution(**_shares(report.predictions)) if report.predictions is not None else None,
     )
     return without_empty(msgspec.to_builtins(whole))  # type: ignore[no-any-return]
 
@@ -95,15 +97,18 @@ def _figure(figure: Figure) -> FigureStatus:
     )
 
 
-def _distribution(found: FeatureShares) -> FeatureDistribution:
-    return FeatureDistribution(
-        feature=found.feature[:MAX_WORD],
-        groups=ValueGroups.CATEGORIES if found.by_frequency else ValueGroups.NUMBERS,
-        reference=tuple(round(share, _SHARE_DIGITS) for share in found.reference),
-        window=tuple(round(share, _SHARE_DIGITS) for share in found.window),
-        reference_missing=round(found.reference_missing, _SHARE_DIGITS),
-        window_missing=round(found.window_missing, _SHARE_DIGITS),
-    )
+def _feature(name: str, found: ValueShares) -> FeatureDistribution:
+    return FeatureDistribution(feature=name[:MAX_WORD], **_shares(found))
+
+
+def _shares(found: ValueShares) -> dict[str, Any]:
+    return {
+        "groups": ValueGroups.CATEGORIES if found.by_frequency else ValueGroups.NUMBERS,
+        "reference": tuple(round(share, _SHARE_DIGITS) for share in found.reference),
+        "window": tuple(round(share, _SHARE_DIGITS) for share in found.window),
+        "reference_missing": round(found.reference_missing, _SHARE_DIGITS),
+        "window_missing": round(found.window_missing, _SHARE_DIGITS),
+    }
 
 
 def _rounded(value: float | None) -> float | None:

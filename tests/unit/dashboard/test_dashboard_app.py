@@ -123,6 +123,33 @@ async def test_a_policy_has_a_page_with_its_evidence(client: Client) -> None:
     assert "auc, region = north" in text
 
 
+async def test_a_blueprint_shows_the_model_and_its_policies(client: Client) -> None:
+    text = await page(client, "/models/ml/churn/blueprint", "one")
+    for heading in ("Model", "How a version becomes the champion", "Retraining by churn-weekly"):
+        assert f">{heading}</h2>" in text
+
+
+async def test_a_digest_has_what_a_person_may_list(client: Client) -> None:
+    text = await page(client, "/digest?since=5d")
+    assert "ml/churn: version 6 Promoted" in text
+    assert "ml/churn-weekly: run 9d290bcc HandedOver" in text
+    assert re.search(r"<code>kubectl viridian approve churn -n ml[^<]*</code>", text)
+    assert "shop" not in await page(client, "/digest?since=5d", "one")
+    assert "Nothing has changed, and nothing waits" in await page(client, "/digest?since=5d&namespace=shop", "few")
+    assert "without a ticket" in await page(client, "/digest?since=5d&by=ticket")
+    for wrong in ("since=yesterday", "since=-5d", "namespace=..%2Fx"):
+        await page(client, f"/digest?{wrong}", status=400)
+
+
+async def test_an_object_of_another_release_is_left_out_of_a_digest(
+    client: Client, cluster: MemoryPersonCluster
+) -> None:
+    cluster.stored = [*cluster.stored, model("newer", history="later")]
+    text = await page(client, "/digest?since=5d")
+    assert "1 objects are of another release" in text
+    assert "ml/churn: version 6 Promoted" in text
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -354,6 +381,8 @@ def test_a_pod_finds_its_api_server(tmp_path: Path) -> None:
         ["--api-server", "https://10.0.0.1", "--namespaces", "ml,../x"],
         ["--api-server", "https://10.0.0.1", "--tls-cert-file", "tls.crt"],
         ["--api-server", "https://10.0.0.1", "--api-ca-file", "/nothing"],
+        ["--api-server", "https://10.0.0.1", "--collector", "viridian-collector:8090"],
+        ["--api-server", "https://10.0.0.1", "--collector-ca-file", "/nothing"],
     ],
 )
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path, arguments: list[str]) -> None:

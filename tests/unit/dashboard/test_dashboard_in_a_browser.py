@@ -16,7 +16,9 @@ from tests.support.axe import violations
 from tests.support.browser import SECONDS, browsing
 from tests.support.dashboard_at_work import PAGES, serving
 from tests.support.dashboard_models import (
+    ASKED,
     NOW,
+    MemoryLabelQueue,
     MemoryPersonCluster,
     condition,
     experimenting,
@@ -39,6 +41,7 @@ class Visit:
     browser: Chrome
     url: str
     cluster: MemoryPersonCluster
+    queue: MemoryLabelQueue
 
     def opens(self, path: str, width: int = 1200, scheme: str = "light") -> None:
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
@@ -74,11 +77,12 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     stored = [on_trial(), experimenting(), model("fraud", conditions=[UNAVAILABLE]), model("pricing", "shop"), of_churn]
     stored += [live_service(), run_record(of_churn)]
     cluster = MemoryPersonCluster({"token-of-ada": ("ada", frozenset("*"))}, stored)
+    queue = MemoryLabelQueue()
     with (
-        serving(DashboardApp(cluster, clock=lambda: NOW)) as url,
+        serving(DashboardApp(cluster, labels=queue, clock=lambda: NOW)) as url,
         browsing(tmp_path_factory.mktemp("browser") / "profile") as browser,
     ):
-        visit = Visit(browser, url, cluster)
+        visit = Visit(browser, url, cluster, queue)
         visit.opens("/sign-in")
         assert not violations(browser)
         visit.signs_in()
@@ -118,6 +122,18 @@ def test_an_order_is_asked_for_twice_and_written_once(visit: Visit) -> None:
     assert visit.cluster.patched == [{"metadata": {"annotations": {"viridian.dev/reject": "9a1b02ee#ada"}}}]
 
 
+def test_a_row_is_answered_by_the_keyboard(visit: Visit) -> None:
+    visit.opens("/models/ml/churn/labels")
+    visit.browser.find_element(By.ID, "account").clear()
+    visit.browser.find_element(By.ID, "account").send_keys("labeller", Keys.ENTER)
+    visit.waits_for("main", "What is right?")
+    assert visit.asks("document.activeElement.id") == "asked"
+    ActionChains(visit.browser).send_keys(Keys.TAB, Keys.TAB, Keys.ENTER).perform()
+    visit.waits_for("[role=status]", "Your answer is stored.")
+    assert visit.queue.answers == {ASKED.prediction_id: "leaves"}
+    visit.queue.answers.clear()
+
+
 def test_a_rollout_goes_on_before_the_eyes_of_a_person_until_they_pause_it(visit: Visit) -> None:
     visit.opens("/models/ml/churn/rollout")
     before = list(visit.cluster.stored)
@@ -145,7 +161,7 @@ def test_pages_need_no_script(visit: Visit) -> None:
 
 def test_a_token_that_is_not_known_stays_on_the_form(visit: Visit, tmp_path: Path) -> None:
     with browsing(tmp_path / "profile") as browser:
-        other = Visit(browser, visit.url, visit.cluster)
+        other = Visit(browser, visit.url, visit.cluster, visit.queue)
         other.opens("/policies/ml/churn-weekly")
         browser.find_element(By.ID, "token").send_keys("made-up")
         browser.find_element(By.CSS_SELECTOR, ".sign-in button").click()

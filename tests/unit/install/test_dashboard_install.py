@@ -67,6 +67,26 @@ def test_settings_reach_the_process(tmp_path: Path) -> None:
     assert {container[f"{probe}Probe"]["httpGet"]["scheme"] for probe in ("liveness", "readiness")} == {"HTTPS"}
 
 
+def test_both_ways_let_people_label_on_it(tmp_path: Path) -> None:
+    by_kustomize = by_identity(of_own(tmp_path, {}, "dashboard", "dashboard-labels"))
+    del by_kustomize["Namespace", "", "viridian-system"]
+    assert (
+        by_identity(helm("viridian-system", "dashboard.enabled=true", "dashboard.labels.enabled=true")) == by_kustomize
+    )
+
+
+def test_the_collector_of_the_labels_has_its_own_authority(tmp_path: Path) -> None:
+    given = ("dashboard.enabled=true", "dashboard.labels.enabled=true", "collector.tls.existingSecret=collector-tls")
+    pod = by_identity(helm("viridian-system", *given))[IDENTITY]["spec"]["template"]["spec"]
+    assert {"name": "collector", "configMap": {"name": "viridian-collector-ca"}} in pod["volumes"]
+    variables = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    assert variables["VIRIDIAN_DASHBOARD_COLLECTOR"] == "https://viridian-collector.viridian-system.svc:8090"
+    assert variables["VIRIDIAN_DASHBOARD_COLLECTOR_CA_FILE"] == "/etc/viridian/collector/ca.crt"
+    elsewhere = (*given[:2], "collector.install=false", "collector.url=https://rows.example.com")
+    policy = by_identity(helm("viridian-system", *elsewhere))["NetworkPolicy", *IDENTITY[1:]]["spec"]
+    assert {"ports": [{"port": 443, "protocol": "TCP"}]} in policy["egress"]
+
+
 def test_an_operator_for_some_namespaces_shows_those() -> None:
     objects = by_identity(helm("ml", "namespaces={ml}", "crds.install=false", "dashboard.enabled=true"))
     container = objects["Deployment", "ml", "viridian-dashboard"]["spec"]["template"]["spec"]["containers"][0]

@@ -51,6 +51,14 @@ def test_what_fires_comes_first_and_new_categories_are_among_the_others() -> Non
     assert plans.window[-1] == pytest.approx(0.6, abs=0.05)
 
 
+def test_predictions_stand_beside_those_of_the_holdout() -> None:
+    found = shown(shift=1.0).predictions
+    assert found is not None
+    assert found.groups is ValueGroups.NUMBERS
+    assert sum(found.reference) == pytest.approx(1, abs=0.01)
+    assert sum(found.window) == pytest.approx(1, abs=0.01)
+
+
 FEW = numbers([1.0, 2.0, 3.0], [1.5, 2.5])
 
 
@@ -73,14 +81,14 @@ def test_what_cannot_be_compared_is_left_out(before: Sketch | None, now: Sketch 
 
 def test_a_value_that_all_rows_have_is_one_group() -> None:
     constant = numbers([5.0] * 10, [5.0])
-    (found,) = distributions_of(["x", "x"], {"x": constant}, {"x": constant})
+    ((_, found),) = distributions_of(["x", "x"], {"x": constant}, {"x": constant})
     assert (list(found.reference), list(found.window)) == ([1.0], [1.0])
 
 
 def test_categories_beyond_the_groups_are_others() -> None:
     names = [f"name-{number}" for number in range(30)]
     sketch = categories(names, names)
-    (found,) = distributions_of(["x"], {"x": sketch}, {"x": sketch})
+    ((_, found),) = distributions_of(["x"], {"x": sketch}, {"x": sketch})
     assert len(found.reference) == MAX_GROUPS
     assert found.reference[-1] == pytest.approx(21 / 30)
 

@@ -1,4 +1,4 @@
-"""A feature in the window beside the training data: bars side by side, group by group."""
+"""Values in the window beside those of the reference: bars side by side, group by group."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from viridian.api.monitoring import FeatureDistribution, ValueGroups
+from viridian.api.monitoring import Distribution, ValueGroups
 
 HEIGHT: Final = 60.0
 """Of the longest bar, in the units of the picture."""
@@ -28,9 +28,9 @@ class GroupBars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistributionView:
-    """One feature."""
+    """One feature, or the predictions."""
 
-    feature: str
+    name: str
     width: float
     order: str
     """What the groups are, from the left to the right."""
@@ -39,8 +39,8 @@ class DistributionView:
     """The group whose share has changed most, in a sentence."""
 
 
-def distribution_view(found: FeatureDistribution) -> DistributionView:
-    """Groups in their order, and at the end the missing values where there are any."""
+def distribution_view(name: str, found: Distribution, reference: str) -> DistributionView:
+    """Groups in their order, and at the end the missing values where there are any; `reference` as people call it."""
     pairs = list(_labelled(found))
     longest = max((max(reference, window) for _, reference, window in pairs), default=0.0) or 1.0
     bars = [
@@ -56,15 +56,15 @@ def distribution_view(found: FeatureDistribution) -> DistributionView:
     ]
     moved = max(pairs, key=lambda pair: abs(pair[2] - pair[1]), default=("", 0.0, 0.0))
     return DistributionView(
-        feature=found.feature,
+        name=name,
         width=_SLOT * len(bars),
         order="most frequent to all others" if _is_categories(found) else "lowest to highest values",
         groups=bars,
-        moved=f"{moved[0]}: {_percent(moved[1])} in the training data, {_percent(moved[2])} in the window",
+        moved=f"{moved[0]}: {_percent(moved[1])} in {reference}, {_percent(moved[2])} in the window",
     )
 
 
-def _labelled(found: FeatureDistribution) -> Iterator[tuple[str, float, float]]:
+def _labelled(found: Distribution) -> Iterator[tuple[str, float, float]]:
     pairs = list(zip(found.reference, found.window, strict=False))
     for number, (reference, window) in enumerate(pairs, start=1):
         yield _label(number, len(pairs), categories=_is_categories(found)), reference, window
@@ -78,7 +78,7 @@ def _label(number: int, groups: int, *, categories: bool) -> str:
     return f"group {number}"
 
 
-def _is_categories(found: FeatureDistribution) -> bool:
+def _is_categories(found: Distribution) -> bool:
     return found.groups is ValueGroups.CATEGORIES
 
 

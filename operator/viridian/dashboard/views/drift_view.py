@@ -60,6 +60,9 @@ class DriftView:
     monitors: Sequence[MonitorView]
     """Those that fire first."""
     distributions: Sequence[DistributionView]
+    """Of features, beside the training data."""
+    predictions: DistributionView | None
+    """Beside those of the holdout."""
     incidents: Sequence[IncidentStatus]
     review: str
     """What a person was asked to look at, and has not yet."""
@@ -76,7 +79,12 @@ def drift_view(status: ModelDeploymentStatus) -> DriftView | None:
         end=found.end,
         revision=found.revision,
         monitors=sorted(map(_monitor, found.monitors), key=lambda one: (_ORDER.get(one.verdict, 1), one.name)),
-        distributions=[distribution_view(one) for one in found.distributions],
+        distributions=[distribution_view(one.feature, one, "the training data") for one in found.distributions],
+        predictions=(
+            distribution_view("predictions", found.predictions, "the holdout")
+            if found.predictions is not None
+            else None
+        ),
         incidents=status.incidents,
         review=review.message or review.reason if review is not None and not review.reviewed else "",
     )

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from viridian.api import reasons
-from viridian.cli.files import name_of, policy_status
-from viridian.cli.policy_orders import waiting_runs
+from viridian.core.lookup import text
 from viridian.core.times import parse_time
 from viridian.people.model_summary import ModelHealth, ModelSummary, summary
 from viridian.people.next_step import next_steps
+from viridian.people.policy_objects import known_status
+from viridian.people.waiting_runs import waiting_runs
 
 WITHOUT_TICKET = "without a ticket"
 
@@ -72,8 +73,8 @@ def _of_model(manifest: Mapping[str, Any]) -> Iterator[DigestEntry]:
 
 
 def _of_policy(manifest: Mapping[str, Any]) -> Iterator[DigestEntry]:
-    status = policy_status(manifest)
-    name = f"{manifest['metadata']['namespace']}/{name_of(manifest)}"
+    status = known_status(manifest)
+    name = f"{manifest['metadata']['namespace']}/{text(manifest, 'metadata', 'name')}"
     for run in status.runs:
         made = f", version {run.version}" if run.version else ""
         yield from _entry(run.finished_at, f"{name}: run {run.id} {run.outcome}{made} ({', '.join(run.reasons)})")
@@ -99,11 +100,11 @@ def _sentence(model: ModelSummary, commands: str) -> str:
 
 
 def _open_of_policy(manifest: Mapping[str, Any]) -> Iterator[str]:
-    namespace, name = manifest["metadata"]["namespace"], name_of(manifest)
+    namespace, name = manifest["metadata"]["namespace"], text(manifest, "metadata", "name")
     for one in waiting_runs(manifest):
         command = f"kubectl viridian accept {name} {one.id} -n {namespace}"
         yield f"{namespace}/{name} waits for a person, so that {one.sentence}: `{command}`"
-    paused = next((one for one in policy_status(manifest).conditions if one.type == reasons.PAUSED), None)
+    paused = next((one for one in known_status(manifest).conditions if one.type == reasons.PAUSED), None)
     if paused is not None and paused.status == "True":
         yield f"{namespace}/{name} is paused: {paused.message}"
 
@@ -113,10 +114,10 @@ def _edit(number: int, by: str, changed: Sequence[str]) -> str:
     return f"edit {number}{author}{': ' if changed else ''}{'; '.join(changed)}"
 
 
-def _entry(at: str | None, text: str) -> Iterator[DigestEntry]:
+def _entry(at: str | None, change: str) -> Iterator[DigestEntry]:
     found = parse_time(at)
     if found is not None:
-        yield DigestEntry(found, text)
+        yield DigestEntry(found, change)
 
 
 def _ticket(manifest: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ import msgspec
 from viridian.api.modeldeployment import ModelDeploymentSpec, Step
 from viridian.api.names import REVIEW_ANNOTATION
 from viridian.api.schema import Struct
-from viridian.cli.files import name_of, policy_spec, policy_status
+from viridian.core.lookup import text
 from viridian.people.model_summary import summary
+from viridian.people.policy_objects import known_status, spec_in_force
 from viridian.people.report_section import Section
 from viridian.people.report_texts import ABSENT
 from viridian.retraining.known_versions import counted_metrics
@@ -64,7 +65,7 @@ def _monitoring(spec: ModelDeploymentSpec) -> Section:
 
 
 def _retraining(policy: Mapping[str, Any]) -> Iterator[Section]:
-    spec, status = policy_spec(policy), policy_status(policy)
+    spec, status = spec_in_force(policy), known_status(policy)
     stages = [name for name, one in msgspec.to_builtins(spec.stages).items() if one]
     promoted = status.last_run is not None
     rows = [
@@ -78,7 +79,7 @@ def _retraining(policy: Mapping[str, Any]) -> Iterator[Section]:
         ("approval of a hand-over", str(spec.gate.approval)),
     ]
     rows += [(f"trigger {one.name}", _settings(one, "name")) for one in spec.triggers]
-    yield Section(title=f"Retraining by {name_of(policy)}", headings=("what", "value"), rows=rows)
+    yield Section(title=f"Retraining by {text(policy, 'metadata', 'name')}", headings=("what", "value"), rows=rows)
 
 
 def _step(step: Step) -> str:

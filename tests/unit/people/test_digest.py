@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.manifests import model_deployment, retrain_policy
-from viridian.cli.blueprint import blueprint
-from viridian.cli.digest import digest
 from viridian.cli.portfolio_commands import digest_page
 from viridian.cli.report_pages import markdown
+from viridian.people.blueprint import blueprint
+from viridian.people.digest import digest
 
 SINCE = datetime(2026, 11, 27, 12, tzinfo=UTC)
 READY = {"type": "Ready", "status": "True", "reason": "AwaitingApproval", "lastTransitionTime": "2026-11-28T12:00:00Z"}
