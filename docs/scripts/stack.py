@@ -36,7 +36,7 @@ make stack SYSTEM=changed   # those with other files than in their last good run
   held to what the product publishes, and nothing of its server ran. *Contract only*: what every container is given
   reached this one, and nothing of the product ran.
 * **Did not run** says what no test has run, and why. It is empty where the whole software ran.
-* **Seconds** are those of the tests, on two cores, without the installation.
+* **Seconds** are those of the tests, without the installation, on two cores that other work may have shared.
 * `make test`, and so CI, runs pytest and Great Expectations each time, and each example whose files have changed.
 * Each example has an environment of its own, made by uv from the lock in its folder. Nothing of these systems is in the
   operator's environment.
