@@ -62,6 +62,17 @@ def test_what_others_have_led_elsewhere_stays_there_when_the_rule_is_given_back(
     assert given_back(route(CART, mark=MARK.text()), MARK)["spec"]["rules"] == [CART]
 
 
+def test_a_copy_of_the_rule_follows_the_split() -> None:
+    """Else a challenger would get all requests of the copy, as soon as it is in the slot that served then."""
+    copy = {**RULE, "name": "copy", "backendRefs": [{**SLOTS[0], "weight": 100}]}
+    written = joined(route(CART, RULE, copy), MARK)
+    assert written["spec"]["rules"] == [
+        CART,
+        {**RULE, "backendRefs": list(SLOTS)},
+        {**copy, "backendRefs": list(SLOTS)},
+    ]
+
+
 @pytest.mark.parametrize("rule", ["predict", ""], ids=["renamed", "one of several"])
 def test_a_rule_that_no_name_leads_to_is_given_back_by_where_it_leads(rule: str) -> None:
     led = {**RULE, "name": "renamed", "backendRefs": list(SLOTS)}

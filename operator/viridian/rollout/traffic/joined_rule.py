@@ -130,10 +130,14 @@ def led_before(name: str, route: Object, rule: JoinedRule, port: int) -> tuple[O
 
 
 def joined(route: Object, mark: JoinMark) -> Manifest:
-    """The route with its rule led to what the mark says, and marked."""
+    """The route with its rule led to what the mark says, and marked.
+
+    So are copies of the rule, which others have made: they would lead to the slots by the split of that moment.
+    """
     metadata = {"labels": {JOINED_LABEL: JOINED_LABEL_VALUE}, "annotations": {JOINED_ANNOTATION: mark.text()}}
     place = place_of(route, mark.rule)
-    return _with_rules(route, () if place is None else (place,), mark.wrote, metadata)
+    named = () if place is None else (place,)
+    return _with_rules(route, {*named, *_leading_to_slots(route, mark.owner)}, mark.wrote, metadata)
 
 
 def given_back(route: Object, mark: JoinMark) -> Manifest:
@@ -141,14 +145,18 @@ def given_back(route: Object, mark: JoinMark) -> Manifest:
 
     Whatever leads to the slots is the rule: others may have given it another name, or made it one of several.
     """
-    rules = enumerate(_rules(route))
-    places = [place for place, rule in rules if weights_of(mark.owner, entries(rule, "backendRefs"))]
-    return _with_rules(route, places, mark.before, {})
+    return _with_rules(route, _leading_to_slots(route, mark.owner), mark.before, {})
 
 
 def route_name(route: Object) -> str:
     """The name of the route."""
     return text(route, "metadata", "name")
+
+
+def _leading_to_slots(route: Object, name: str) -> list[int]:
+    """The places of these rules."""
+    rules = enumerate(_rules(route))
+    return [place for place, rule in rules if weights_of(name, entries(rule, "backendRefs"))]
 
 
 def _with_rules(route: Object, places: Iterable[int], backends: Sequence[Object], metadata: Object) -> Manifest:
