@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from viridian.api.registry import TAG_DIGEST, TAG_FEATURES
+from viridian.api.registry import TAG_DIGEST
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class LiveRegistry:
 
     url: str
 
-    def publish(self, model: str, alias: str = "candidate", *, digest: str = "", features: str = "") -> str:
+    def publish(self, model: str, alias: str = "candidate", *, digest: str = "") -> str:
         """A new version of the model, which gets the alias; its number."""
         try:
             self._post("registered-models/create", name=model)
@@ -28,8 +28,7 @@ class LiveRegistry:
             if b"RESOURCE_ALREADY_EXISTS" not in error.read():
                 raise
         source = f"s3://models/{model}"
-        known = {TAG_DIGEST: digest, TAG_FEATURES: features}
-        tags = [{"key": key, "value": value} for key, value in known.items() if value]
+        tags = [{"key": TAG_DIGEST, "value": digest}] if digest else []
         made = self._post("model-versions/create", name=model, source=source, tags=tags)
         version = str(made["model_version"]["version"])
         self.point(model, alias, version)
