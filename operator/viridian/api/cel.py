@@ -22,6 +22,14 @@ def label(example: str) -> Rule:
     )
 
 
+def name_of(what: str, example: str) -> Rule:
+    """The name of an object that others have made, which is a part of its address in the API."""
+    return Rule(
+        rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+        message=f"write the name of {what}, such as {example}: lower-case letters, digits, '-' and '.'",
+    )
+
+
 def object_name(most: int, why: str) -> Rule:
     """Names of objects after which others are named."""
     return Rule(
@@ -123,10 +131,10 @@ VERSION: Final = Rule(
     message='write the number that the registry gave to the version, as text: "7"',
 )
 
-SECRET_NAME: Final = Rule(
-    rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
-    message="write the name of a Secret in this namespace, such as model-signing: lower-case letters, digits, '-' "
-    "and '.'",
+SECRET_NAME: Final = name_of("a Secret in this namespace", "model-signing")
+ENTRY_OF_SECRET: Final = Rule(
+    rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('.')",
+    message="write an entry of the Secret: letters, digits, '-', '_' and '.', not beginning with '.'",
 )
 SECRET_KEY: Final = Rule(
     rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('.')",

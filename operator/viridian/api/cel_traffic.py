@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from viridian.api.cel import name_of
 from viridian.api.schema import Rule
 
+GATEWAY_NAME: Final = name_of("a Gateway", "public")
+NAMESPACE: Final = name_of("a namespace", "gateways")
+ROUTE_NAME: Final = name_of("an HTTPRoute in this namespace", "shop")
 GATEWAY_IS_NAMED: Final = Rule(
     rule="self.provider != 'Gateway' || has(self.gateway)",
     message="provider: Gateway needs a Gateway: write beside it gateway: {parentRefs: [{name: public}]}",

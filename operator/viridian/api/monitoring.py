@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from viridian.api import cel_monitoring as cel
+from viridian.api.cel import ENTRY_OF_SECRET, SECRET_NAME
 from viridian.api.performance import PerformanceMetric
 from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
 
@@ -24,8 +25,8 @@ MAX_PART: Final = 63 + 1 + 256
 class KeyRef(Struct, frozen=True, kw_only=True):
     """A key of a Secret in the same namespace."""
 
-    name: Annotated[str, doc("Name of the Secret.", min_length=1, max_length=253)]
-    key: Annotated[str, doc("Key in the Secret.", min_length=1, max_length=253)] = "key"
+    name: Annotated[str, doc("Name of the Secret.", min_length=1, max_length=253, rules=(SECRET_NAME,))]
+    key: Annotated[str, doc("Key in the Secret.", min_length=1, max_length=253, rules=(ENTRY_OF_SECRET,))] = "key"
 
 
 Column = Annotated[str, doc("Name of a column as the model knows it.", min_length=1, max_length=256)]

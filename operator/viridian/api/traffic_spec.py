@@ -19,11 +19,16 @@ class ProviderKind(StrEnum):
 class ParentRef(Struct, frozen=True, kw_only=True):
     """A Gateway that takes the route."""
 
-    name: Annotated[str, doc("Name of the Gateway.", min_length=1, max_length=253)]
+    name: Annotated[str, doc("Name of the Gateway.", min_length=1, max_length=253, rules=(cel_traffic.GATEWAY_NAME,))]
     namespace: (
         Annotated[
             str,
-            doc("Namespace of the Gateway. Left out: that of the ModelDeployment.", min_length=1, max_length=63),
+            doc(
+                "Namespace of the Gateway. Left out: that of the ModelDeployment.",
+                min_length=1,
+                max_length=63,
+                rules=(cel_traffic.NAMESPACE,),
+            ),
         ]
         | None
     ) = None
@@ -62,6 +67,7 @@ class RouteJoin(Struct, frozen=True, kw_only=True):
             "adopt.viridian.dev/model-deployment must have the name of the ModelDeployment.",
             min_length=1,
             max_length=253,
+            rules=(cel_traffic.ROUTE_NAME,),
         ),
     ]
     rule: (
