@@ -9,6 +9,7 @@ MLFLOW_VENV := $(CACHE)/mlflow-venv
 CHECKS_VENV := $(CACHE)/checks-venv
 CLI_VENV := $(CACHE)/cli-venv
 DOCS_VENV := $(CACHE)/docs-venv
+STORIES_VENV := $(CACHE)/stories-venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 TESTS ?= tests
@@ -20,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test stack set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test stack stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -35,6 +36,11 @@ stack: $(VENV)/.stamp ## the systems that teams use beside it, each real (SYSTEM
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)
 	tests=$$($(BIN)/python -m tests.support.stack.selected $(SYSTEM)) || exit; test -z "$$tests" || \
 	  $(PYTEST) --verbose --record-stack $(FLAGS) $$tests; ended=$$?; $(BIN)/python -m docs.scripts.stack; exit $$ended
+
+stories: $(VENV)/.stamp $(STORIES_VENV)/.installed ## months in the life of models on a clock that jumps (STORY=shop for one): docs/stories, from what happened
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.support.stories $(STORY)
+	$(STORIES_VENV)/bin/python -m docs.scripts.story_pictures $(STORY)
+	$(BIN)/python -m docs.scripts.stories
 
 set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what `make test` needs, and no test: environments, programs, binaries
 	$(BIN)/python -m tests.support.debian
@@ -76,7 +82,7 @@ check-scanners:
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md, docs/stack.md
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md, docs/stack.md, docs/stories
 	$(BIN)/python -m viridian.api.crd
 	$(BIN)/python -m viridian.api.governance_admission
 	$(BIN)/python charts/copy_crds.py
@@ -84,6 +90,7 @@ generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the c
 	$(BIN)/python -m docs.scripts.requirements
 	$(BIN)/python -m docs.scripts.tools
 	$(BIN)/python -m docs.scripts.stack
+	$(BIN)/python -m docs.scripts.stories
 	$(BIN)/python -m docs.scripts.chart_values
 
 site: $(DOCS_VENV)/.installed ## the documentation as a site in dist/site, built strictly: a link that leads nowhere fails it
@@ -133,18 +140,21 @@ cli-venv: $(CLI_VENV)/.installed ## what a person installs for logins by plugins
 
 docs-venv: $(DOCS_VENV)/.installed ## MkDocs and its theme, in an environment of their own
 
+stories-venv: $(STORIES_VENV)/.installed ## what draws the pictures of the stories
+
 $(VENV)/.installed: locks/dev.txt
 $(CLI_VENV)/.installed: locks/cli.txt
 $(MLFLOW_VENV)/.installed: locks/mlflow.txt
 $(CHECKS_VENV)/.installed: locks/checks.txt
 $(DOCS_VENV)/.installed: locks/docs.txt
+$(STORIES_VENV)/.installed: locks/stories.txt
 %/.installed: locks/uv.txt
 	$(PYTHON) -m localcluster.environments $* $(filter-out locks/uv.txt,$^)
 	touch $@
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dashboard dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients docs envoy mlflow moto pex uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients docs envoy mlflow moto pex stories uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	$(COMPILE) --extra trainer -c locks/trainer.txt -o locks/libraries.txt pyproject.toml locks/libraries.in
 	$(COMPILE) --no-deps -o locks/axe.txt locks/axe.in
 	for lock in locks/bench/*.in examples/stack/*/lock.in; do $(COMPILE) -o $${lock%.in}.txt $$lock; done

@@ -96,6 +96,8 @@ class OperatorWorld:
         self.settings = settings
         self.selector = EVERYTHING
         """What the operator serves, from its next start on."""
+        self.resync = RESYNC
+        """Seconds after which the operator looks at everything again, from its next start on."""
         self.keys = [Key(MODEL_DEPLOYMENT, "default", "churn")]
         """What is looked at; a RetrainPolicy has to be added."""
         self.outcomes: list[PassResult] = []
@@ -254,7 +256,7 @@ class OperatorWorld:
     def _ended(self, due: tuple[str, Key], ending: Ending) -> None:
         """Note when the key is due, as the work queue does."""
         self._failures[due] = self._failures[due] + 1 if isinstance(ending, Retry) else 0
-        self._due[due] = self._passed + _seconds_until_due(ending, self._failures[due])
+        self._due[due] = self._passed + _seconds_until_due(ending, self._failures[due], self.resync)
 
     def _start(self) -> None:
         self._due: dict[tuple[str, Key], float] = {}
@@ -280,7 +282,7 @@ class OperatorWorld:
             clock=self.clock,
             random=lambda: 1.0,
         )
-        resync = timedelta(seconds=RESYNC)
+        resync = timedelta(seconds=self.resync)
         return assemble(environment, self.settings, self.telemetry, resync=resync, selector=self.selector)
 
     def _reached(self, port: Port) -> Port:
@@ -304,13 +306,13 @@ class OperatorWorld:
                 controller.saw(found, kind == "DELETED")
 
 
-def _seconds_until_due(ending: Ending, failures: int) -> float:
+def _seconds_until_due(ending: Ending, failures: int, resync: float) -> float:
     """Seconds until the key is looked at again after so many failures in a row."""
     match ending:
         case Gone():
-            return RESYNC
+            return resync
         case Settled(after):
-            return max(SOONEST, RESYNC if after is None else after)
+            return max(SOONEST, resync if after is None else after)
         case Retry(at_once=True) if failures == 1:
             return SOONEST
         case Retry(at_least=at_least, at_most=at_most):
