@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from viridian.api.registry import TAG_DIGEST
+from viridian.api.registry import TAG_DIGEST, TAG_FEATURES
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class LiveRegistry:
 
     url: str
 
-    def publish(self, model: str, alias: str = "candidate", *, digest: str = "") -> str:
+    def publish(self, model: str, alias: str = "candidate", *, digest: str = "", features: str = "") -> str:
         """A new version of the model, which gets the alias; its number."""
         try:
             self._post("registered-models/create", name=model)
@@ -28,7 +28,8 @@ class LiveRegistry:
             if b"RESOURCE_ALREADY_EXISTS" not in error.read():
                 raise
         source = f"s3://models/{model}"
-        tags = [{"key": TAG_DIGEST, "value": digest}] if digest else []
+        known = {TAG_DIGEST: digest, TAG_FEATURES: features}
+        tags = [{"key": key, "value": value} for key, value in known.items() if value]
         made = self._post("model-versions/create", name=model, source=source, tags=tags)
         version = str(made["model_version"]["version"])
         self.point(model, alias, version)

@@ -6,7 +6,9 @@ import pytest
 
 from tests.support.kube import Kube
 from tests.support.live_model import LiveModel
+from tests.support.live_registry import LiveRegistry
 from tests.support.memory_pods import BROKEN, SLOW, Behaviour
+from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
 
 pytestmark = pytest.mark.usefixtures("shared_operator", "safe")
@@ -58,3 +60,21 @@ def test_a_bad_version_is_reverted(churn: LiveModel, bad: Behaviour) -> None:
     assert (rollback["reason"], rollback["from"]) == ("MetricBreach", churn.revision("2"))
     assert churn.condition("Ready")["status"] == "True"
     churn.until(lambda model: model.condition("Stalled").get("reason") == "RevisionRejected", "Stalled")
+
+
+def test_a_version_that_was_made_with_other_features_gets_no_traffic(churn: LiveModel, mlflow: MlflowServer) -> None:
+    """Its tag in MLflow says with which; the spec says which one servers are started with."""
+    registry, name, old, new = LiveRegistry(mlflow.url), "skewed", f"sha256:{'0' * 64}", f"sha256:{'f' * 64}"
+    model = {"registry": {"name": name, "alias": "candidate"}, "features": {"ref": "churn", "digest": old}}
+    first = registry.publish(name, features=old)
+    churn.apply(model)
+    churn.until_serves(first)
+    second = registry.publish(name, features=new)
+    churn.until(lambda live: live.condition("FeaturesMatch").get("reason") == "FeatureSkew", "the condition")
+    (rejected,) = churn.status["rejected"]
+    assert (rejected["version"], rejected["reason"]) == (second, "FeatureSkew")
+    assert (churn.champion, churn.status["champion"]["featuresDigest"]) == (first, old)
+    churn.apply({**model, "features": {"ref": "churn", "digest": new}})
+    churn.until_serves(second)
+    assert churn.status["champion"]["featuresDigest"] == new
+    assert churn.condition("FeaturesMatch") == {}
