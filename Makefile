@@ -32,7 +32,7 @@ test: check set-up ## all tests: on a real API server, a real MLflow, a real nod
 	due="$(if $(filter tests,$(TESTS)),$$($(BIN)/python -m tests.support.stack.selected due))" && \
 	  $(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS) $$due
 
-stack: $(VENV)/.stamp ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
+stack: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)
 	tests=$$($(BIN)/python -m tests.support.stack.selected $(SYSTEM)) || exit; test -z "$$tests" || \
 	  $(PYTEST) --verbose --record-stack $(FLAGS) $$tests; ended=$$?; $(BIN)/python -m docs.scripts.stack; exit $$ended

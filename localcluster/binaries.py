@@ -78,6 +78,7 @@ ARGO_ROLLOUTS = Group("argo-rollouts")
 FLAGGER = Group("flagger")
 ENVOY_GATEWAY = Group("envoy-gateway")
 GOPHER_LUA = Group("gopher-lua")
+ALERTMANAGER = Group("alertmanager")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -99,6 +100,7 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("flagger", FLAGGER, "github.com/fluxcd/flagger/cmd/flagger"),
     Binary("envoy-gateway", ENVOY_GATEWAY, "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
     Binary("glua", GOPHER_LUA, "github.com/yuin/gopher-lua/cmd/glua"),
+    Binary("alertmanager", ALERTMANAGER, "github.com/prometheus/alertmanager/cmd/alertmanager"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -109,7 +111,9 @@ BASELINES = ("rollouts-controller", "flagger")
 GATEWAY = ("envoy-gateway",)
 LUA = ("glua",)
 """The interpreter that Argo CD has built in."""
-ON_DEMAND = (*BASELINES, *GATEWAY, *LUA)
+STACK = ("alertmanager",)
+"""What runs and checks the examples of systems beside the operator: `make stack`."""
+ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK)
 """What is built only when somebody asks for it by name."""
 
 

@@ -38,8 +38,8 @@ make stack SYSTEM=changed   # those with other files than in their last good run
 * **Did not run** says what no test has run, and why. It is empty where the whole software ran.
 * **Seconds** are those of the tests, without the installation, on two cores that other work may have shared.
 * `make test`, and so CI, runs pytest and Great Expectations each time, and each example whose files have changed.
-* Each example has an environment of its own, made by uv from the lock in its folder. Nothing of these systems is in the
-  operator's environment.
+* Each example has an environment of its own, made by uv and npm from the locks in its folder. Nothing of these systems
+  is in the operator's environment.
 """
 _TABLE: Final = """\
 | system | state | how it is joined | ran here | seconds | did not run |

@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
+from tests.support import shipped
 from tests.support.kube import Kube, Kubectl
 from tests.support.kubelet import Kubelet
+from tests.support.live_model import LiveModel
 from tests.support.live_policy import LivePolicy
 from tests.support.mlflow_server import MlflowServer
+from tests.support.operator_process import OperatorProcess
 from tests.support.stack import asked_policy, results
 from tests.support.stack.environment import versions
 from tests.support.stack.leading_run import LeadingRun
+from tests.support.stack.pipeline import Pipeline, pipeline_of
 from tests.support.stack.systems import with_example
 
 _DIGESTS = pytest.StashKey[dict[str, str]]()
@@ -88,3 +92,38 @@ def policy(
 def leading(request: pytest.FixtureRequest, mlflow: MlflowServer, tmp_path: Path) -> LeadingRun:
     """A run that has been asked for, and whose first stage is at work."""
     return LeadingRun(request.module.SYSTEM, mlflow.url, tmp_path)
+
+
+# ---- systems that roll out models, or hear of what becomes of them
+
+
+@pytest.fixture(scope="module")
+def operator(kube: Kube, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """With the roles that are shipped, and without a registry."""
+    folder = tmp_path_factory.mktemp("operator")
+    shipped.install(kubectl, kube)
+    account = shipped.kubeconfig_of_the_operator(kubectl, folder)
+    with OperatorProcess(account, folder, "--orders-secret=viridian-system/viridian-orders") as operator:
+        yield operator.until_ready()
+
+
+@pytest.fixture(scope="module")
+def pods(kube: Kube, operator: OperatorProcess) -> Iterator[Kubelet]:
+    """The script of the pods, beside that operator."""
+    with Kubelet(kube) as kubelet:
+        yield kubelet
+
+
+@pytest.fixture
+def pipeline(
+    kube: Kube,
+    kubectl: Kubectl,
+    pods: Kubelet,
+    namespace: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Pipeline:
+    """That of the system which the module is about. Version 1 serves."""
+    made = pipeline_of(request.module.SYSTEM, LiveModel(kube, pods, namespace), kubectl, tmp_path)
+    made.serves_first("1")
+    return made

@@ -57,6 +57,7 @@ PROMTOOL = Program("promtool", "prometheus")
 ALERTMANAGER = Program("prometheus-alertmanager", "prometheus-alertmanager")
 AMTOOL = Program("amtool", "prometheus-alertmanager")
 CURL = Program("curl", "curl")
+RSYNC = Program("rsync", "rsync")
 JAVAC = Program("javac", "default-jdk-headless")
 SERVERS = (REGISTRY, PROMETHEUS, ALERTMANAGER)
 """Their packages begin a service where systemd runs, unless it is masked. It has the name of the program."""

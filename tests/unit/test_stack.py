@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from msgspec.structs import replace
 
 from docs.scripts import stack
 from tests.support.stack import results, systems
+from tests.support.stack.environment import node_versions
+from tests.support.stack.programs import versions_from_modules
 from tests.support.stack.results import ShownSystem
 from tests.support.stack.selected import ALWAYS, NoExample, selected
 from tests.support.stack.systems import (
@@ -30,8 +33,9 @@ WITH_EXAMPLE = with_example()
 SHORT_LINES = 60
 PAGE_LINES = 60
 CODE = sorted(EXAMPLES.rglob("*.py"))
-ACCOUNTS = sorted(EXAMPLES.glob("*/rbac.yaml"))
-POLICIES = sorted(EXAMPLES.glob("*/*.yaml"))
+PIPELINES = tuple(map(named, ("jenkins", "gitlab-ci")))
+ACCOUNTS = sorted({*EXAMPLES.glob("*/rbac.yaml")} - {system.folder / "rbac.yaml" for system in PIPELINES})
+MANIFESTS = sorted(EXAMPLES.rglob("*.yaml"))
 
 
 def test_the_page_is_what_the_results_say() -> None:
@@ -100,15 +104,16 @@ def test_code_is_a_screen(file: Path) -> None:
     assert len(file.read_text().splitlines()) < SHORT_LINES
 
 
-@pytest.mark.parametrize("file", POLICIES, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
+@pytest.mark.parametrize("file", MANIFESTS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
 def test_a_manifest_is_of_the_kinds_as_they_are(file: Path) -> None:
-    own = [one for one in yaml.safe_load_all(file.read_text()) if one["apiVersion"].startswith("viridian.dev/")]
+    documents = yaml.safe_load_all(file.read_text())
+    own = [one for one in documents if str(one.get("apiVersion")).startswith("viridian.dev/")]
     for manifest in own:
         assert ManifestRules(lambda *_: True).problems(manifest) == []
 
 
 @pytest.mark.parametrize("file", ACCOUNTS, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
-def test_an_account_reads_and_asks_by_name_and_does_nothing_else(file: Path) -> None:
+def test_an_orchestrator_reads_and_asks_by_name_and_does_nothing_else(file: Path) -> None:
     (role,) = (part for part in yaml.safe_load_all(file.read_text()) if part["kind"] == "Role")
     for rule in role["rules"]:
         assert rule["apiGroups"] == ["viridian.dev"]
@@ -121,9 +126,34 @@ def test_a_version_that_is_claimed_is_pinned(system: StackSystem) -> None:
     result = results.read(system)
     if result and result.versions and result.files == system.digest():
         pins = system.lock.read_text()
+        others = {**versions_from_modules(system), **node_versions(system)}
         assert [
-            name for name, version in result.versions.items() if name != "Python" and f"{name}=={version}" not in pins
+            name
+            for name, version in result.versions.items()
+            if name != "Python" and f"{name}=={version}" not in pins and others.get(name) != version
         ] == []
+
+
+def test_packages_of_npm_have_digests_and_no_address() -> None:
+    locks = [system.node_lock for system in WITH_EXAMPLE if system.node_lock.exists()]
+    assert locks
+    for lock in locks:
+        packages = json.loads(lock.read_text())["packages"]
+        for name, package in packages.items():
+            assert not name or package["integrity"].startswith("sha512-"), name
+            assert "resolved" not in package, name
+
+
+def test_pipelines_edit_models_and_nothing_else() -> None:
+    documents = yaml.safe_load_all((PIPELINES[0].folder / "rbac.yaml").read_text())
+    (role,) = (part for part in documents if part["kind"] == "Role")
+    verbs = ["create", "get", "list", "patch", "watch"]
+    assert role["rules"] == [{"apiGroups": ["viridian.dev"], "resources": ["modeldeployments"], "verbs": verbs}]
+
+
+def test_pipelines_have_the_same_rights_and_roll_out_the_same_model() -> None:
+    for file in ("rbac.yaml", "deploy/churn.yaml"):
+        assert len({(system.folder / file).read_bytes() for system in PIPELINES}) == 1, file
 
 
 # ---- which are run

@@ -75,6 +75,7 @@ class KnownTool:
 
 _CONTAINER: Final = "any container as a stage"
 _ANNOTATION: Final = "annotates the RetrainPolicy, or sends a CloudEvent to the receiver"
+_PIPELINE: Final = "`kubectl viridian wait` in a pipeline: `examples/stack/{}`"
 _RESOURCE: Final = "a stage by `resource`"
 
 
@@ -183,7 +184,7 @@ KNOWN_TOOLS: Final = (
     _maintained("KubeRay", _RESOURCE, ToolConnection.SHAPE_TESTED, "ray.io"),
     _maintained("Kubeflow Trainer", _RESOURCE, ToolConnection.SHAPE_TESTED, "trainer.kubeflow.org"),
     _maintained("Prometheus", "triggers by `query`, and the operator's own metrics", ToolConnection.SHAPE_TESTED),
-    _maintained("Alertmanager", "webhooks to the receiver", ToolConnection.SHAPE_TESTED, "alertmanager"),
+    _maintained("Alertmanager", "webhooks to the receiver; issues of Jira", ToolConnection.TESTED, "alertmanager"),
     _maintained("Evidently", "a stage, by `examples/stack/evidently`", ToolConnection.TESTED, "evidently"),
     KnownTool(
         name="Great Expectations",
@@ -210,10 +211,32 @@ KNOWN_TOOLS: Final = (
         untried="its service, which is closed software: a listener took what its client sent",
     ),
     _maintained("pytest", "the stage `tests`", ToolConnection.TESTED, "pytest"),
-    _maintained("Jenkins", _ANNOTATION, ToolConnection.NOT_TESTED, "jenkins"),
-    _maintained("GitLab CI", _ANNOTATION, ToolConnection.NOT_TESTED, "gitlab"),
-    _maintained("GitHub Actions", _ANNOTATION, ToolConnection.NOT_TESTED),
-    _maintained("Jira", "Alertmanager's `jira_configs`; `governance.ticketRef`", ToolConnection.NOT_TESTED, "jira"),
+    _maintained(
+        "Jenkins",
+        _PIPELINE.format("jenkins"),
+        ToolConnection.SHAPE_TESTED,
+        "jenkins",
+        untried="Jenkins itself: no registry of packages has it. Groovy runs the file, and npm-groovy-lint checks it",
+    ),
+    _maintained(
+        "GitLab CI",
+        _PIPELINE.format("gitlab-ci"),
+        ToolConnection.SHAPE_TESTED,
+        "gitlab",
+        untried="GitLab and its runner: gitlab-ci-local runs the file",
+    ),
+    _maintained(
+        "GitHub Actions",
+        _ANNOTATION,
+        ToolConnection.NOT_TESTED,
+    ),
+    _maintained(
+        "Jira",
+        "Alertmanager's `jira_configs`: `examples/stack/jira`",
+        ToolConnection.SHAPE_TESTED,
+        "jira",
+        untried="Jira, which is closed software: Alertmanager sends to a server with the published shape of its API",
+    ),
     KnownTool(
         name="jiralert",
         state=ToolState.CLOSED,

@@ -40,6 +40,11 @@ class StackSystem:
         return self.folder / "lock.txt"
 
     @property
+    def node_lock(self) -> Path:
+        """Of the packages of npm; there where the example needs any."""
+        return self.folder / "package-lock.json"
+
+    @property
     def test(self) -> Path:
         return TESTS / f"test_{self.slug.replace('-', '_')}.py"
 
