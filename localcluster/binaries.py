@@ -78,6 +78,8 @@ ARGO_ROLLOUTS = Group("argo-rollouts")
 FLAGGER = Group("flagger")
 ENVOY_GATEWAY = Group("envoy-gateway")
 GOPHER_LUA = Group("gopher-lua")
+ACT = Group("act")
+ACTIONLINT = Group("actionlint")
 ALERTMANAGER = Group("alertmanager")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
@@ -100,6 +102,8 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("flagger", FLAGGER, "github.com/fluxcd/flagger/cmd/flagger"),
     Binary("envoy-gateway", ENVOY_GATEWAY, "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
     Binary("glua", GOPHER_LUA, "github.com/yuin/gopher-lua/cmd/glua"),
+    Binary("act", ACT, "github.com/nektos/act"),
+    Binary("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),
     Binary("alertmanager", ALERTMANAGER, "github.com/prometheus/alertmanager/cmd/alertmanager"),
 )
 
@@ -111,7 +115,7 @@ BASELINES = ("rollouts-controller", "flagger")
 GATEWAY = ("envoy-gateway",)
 LUA = ("glua",)
 """The interpreter that Argo CD has built in."""
-STACK = ("alertmanager",)
+STACK = ("act", "actionlint", "alertmanager")
 """What runs and checks the examples of systems beside the operator: `make stack`."""
 ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK)
 """What is built only when somebody asks for it by name."""

@@ -33,7 +33,7 @@ WITH_EXAMPLE = with_example()
 SHORT_LINES = 60
 PAGE_LINES = 60
 CODE = sorted(EXAMPLES.rglob("*.py"))
-PIPELINES = tuple(map(named, ("jenkins", "gitlab-ci")))
+PIPELINES = tuple(map(named, ("jenkins", "gitlab-ci", "github-actions")))
 ACCOUNTS = sorted({*EXAMPLES.glob("*/rbac.yaml")} - {system.folder / "rbac.yaml" for system in PIPELINES})
 MANIFESTS = sorted(EXAMPLES.rglob("*.yaml"))
 

@@ -227,8 +227,9 @@ KNOWN_TOOLS: Final = (
     ),
     _maintained(
         "GitHub Actions",
-        _ANNOTATION,
-        ToolConnection.NOT_TESTED,
+        _PIPELINE.format("github-actions"),
+        ToolConnection.SHAPE_TESTED,
+        untried="GitHub, which is a service: act runs the workflow",
     ),
     _maintained(
         "Jira",

@@ -13,6 +13,7 @@ from tests.support.debian import JAVAC, PROMETHEUS, RSYNC, Program
 from tests.support.stack.systems import StackSystem
 
 _FROM_MODULES: Final[Mapping[str, tuple[str, ...]]] = {
+    "github-actions": ("act", "actionlint"),
     "jira": ("alertmanager",),
 }
 _OF_DEBIAN: Final[Mapping[str, tuple[Program, ...]]] = {
