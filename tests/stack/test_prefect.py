@@ -1,4 +1,8 @@
-"""Prefect's own server and flow, against a real API server, the operator and MLflow. The Job's pod is scripted."""
+"""Prefect itself, both ways round: a flow asks for a run and waits, and a stage of a run starts a flow and waits.
+
+Where the flow leads, API server, operator and MLflow are real, and the Job's pod is scripted. Where the run leads, the
+container of its stage runs, and the decisions about it are the operator's.
+"""
 
 from __future__ import annotations
 
@@ -10,42 +14,28 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from localcluster.ports import free_port
-from tests.support import shipped
-from tests.support.kube import Kube, Kubectl
-from tests.support.kubelet import JobEnd, Kubelet
-from tests.support.live_model import LiveModel
+from tests.support.kube import eventually
+from tests.support.kubelet import JobEnd
 from tests.support.live_policy import LivePolicy, environment, train
 from tests.support.live_registry import LiveRegistry
 from tests.support.mlflow_server import MlflowServer
-from tests.support.operator_process import OperatorProcess
+from tests.support.stack import asked_policy
 from tests.support.stack import environment as stack
-from tests.support.stack.server import served
+from tests.support.stack.leading_run import GOOD_ROWS, NO_ROWS, LeadingRun
+from tests.support.stack.server import served, working
 from tests.support.stack.systems import named
+from viridian.api.stage import ExitCode
 
 pytestmark = pytest.mark.needs_programs
 SYSTEM = named("prefect")
 FLOW_SECONDS = 300
+Settings = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def kubelet(
-    kube: Kube, kubectl: Kubectl, mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kubelet]:
-    """The operator is at work as well, with the roles that are shipped."""
-    folder = tmp_path_factory.mktemp("operator")
-    shipped.install(kubectl, kube)
-    account = shipped.kubeconfig_of_the_operator(kubectl, folder)
-    flags = (f"--mlflow-uri={mlflow.url}", "--orders-secret=viridian-system/viridian-orders")
-    with Kubelet(kube) as kubelet, OperatorProcess(account, folder, *flags) as operator:
-        operator.until_ready()
-        yield kubelet
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The variables with which flows find Prefect's server."""
     folder, port = tmp_path_factory.mktemp("prefect"), free_port()
     settings = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
@@ -55,30 +45,10 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 @pytest.fixture
-def policy(kube: Kube, kubelet: Kubelet, namespace: str) -> LivePolicy:
-    """The example's policy, the account of the flow, and the model that both are about."""
-    LiveModel(kube, kubelet, namespace).apply({"registry": {"name": namespace, "alias": "candidate"}})
-    rights = (SYSTEM.folder / "rbac.yaml").read_text().replace("namespace: ml", f"namespace: {namespace}")
-    for part in yaml.safe_load_all(rights):
-        kube.apply(part)
-    spec = yaml.safe_load((SYSTEM.folder / "policy.yaml").read_text())["spec"]
-    made = LivePolicy(kube, kubelet, namespace, spec.pop("modelDeployment"))
-    made.apply(**spec)
-    return made
-
-
-@pytest.fixture
-def flow(
-    policy: LivePolicy, kubectl: Kubectl, namespace: str, mlflow: MlflowServer, prefect: dict[str, str], tmp_path: Path
-) -> Iterator[subprocess.Popen[str]]:
+def flow(policy: LivePolicy, account: Path, mlflow: MlflowServer, prefect: Settings) -> Iterator[subprocess.Popen[str]]:
     """The flow as the account of the example, with the request `nightly`."""
-    config: dict[str, Any] = yaml.safe_load(kubectl.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": kubectl("create", "token", "prefect", "-n", namespace).strip()}
-    kubeconfig = tmp_path / "flow.kubeconfig"
-    kubeconfig.touch(mode=0o600)
-    kubeconfig.write_text(yaml.safe_dump(config))
-    given = {**os.environ, **prefect, "KUBECONFIG": str(kubeconfig), "MLFLOW_TRACKING_URI": mlflow.url}
-    command = [str(stack.environment(SYSTEM) / "python"), "flow.py", namespace, "churn", "nightly"]
+    given = {**os.environ, **prefect, "KUBECONFIG": str(account), "MLFLOW_TRACKING_URI": mlflow.url}
+    command = [str(stack.environment(SYSTEM) / "python"), "flow.py", policy.namespace, "churn", "nightly"]
     with subprocess.Popen(
         command, cwd=SYSTEM.folder, env=given, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -86,17 +56,33 @@ def flow(
         process.kill()
 
 
-def newest(prefect: dict[str, str]) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def deployment(prefect: Settings, mlflow: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """What the stage is told; its flow is deployed, and a process waits for flow runs."""
+    command = [str(stack.environment(SYSTEM) / "python"), str(SYSTEM.folder / "features.py")]
+    settings = {**prefect, "MLFLOW_TRACKING_URI": mlflow.url, "PREFECT_RUNNER_POLL_FREQUENCY": "2"}
+    with working(command, tmp_path_factory.mktemp("flows"), settings=settings):
+        eventually(
+            lambda: asked(prefect, "deployments")[:1] or None, what="the deployment of the flow", timeout=FLOW_SECONDS
+        )
+        yield prefect
+
+
+def asked(prefect: Settings, kind: str, **question: Any) -> list[dict[str, Any]]:
+    """What Prefect's server has of a kind."""
+    found: list[dict[str, Any]] = httpx.post(f"{prefect['PREFECT_API_URL']}/{kind}/filter", json=question).json()
+    return found
+
+
+def newest(prefect: Settings) -> dict[str, Any]:
     """The newest flow run."""
-    asked = {"sort": "START_TIME_DESC", "limit": 1}
-    (found,) = httpx.post(f"{prefect['PREFECT_API_URL']}/flow_runs/filter", json=asked).json()
-    return dict(found)
+    return asked(prefect, "flow_runs", sort="START_TIME_DESC", limit=1)[0]
 
 
 def test_the_flow_starts_a_run_waits_for_it_and_notes_itself_in_its_mlflow_run(
-    policy: LivePolicy, flow: subprocess.Popen[str], prefect: dict[str, str], mlflow: MlflowServer, tmp_path: Path
+    policy: LivePolicy, flow: subprocess.Popen[str], prefect: Settings, mlflow: MlflowServer, tmp_path: Path
 ) -> None:
-    job = policy.running()
+    job = policy.running(timeout=asked_policy.ASKED_SECONDS)
     policy.ends(job, train(job, tmp_path))
     output, _ = flow.communicate(timeout=FLOW_SECONDS)
     assert flow.returncode == 0, output
@@ -108,11 +94,46 @@ def test_the_flow_starts_a_run_waits_for_it_and_notes_itself_in_its_mlflow_run(
 
 
 def test_a_candidate_that_is_rejected_fails_the_flow_with_its_sentence(
-    policy: LivePolicy, flow: subprocess.Popen[str], prefect: dict[str, str]
+    policy: LivePolicy, flow: subprocess.Popen[str], prefect: Settings
 ) -> None:
-    policy.ends(policy.running(), JobEnd(65, '{"failures": ["worse in the north"]}'))
+    policy.ends(policy.running(timeout=asked_policy.ASKED_SECONDS), JobEnd(65, '{"failures": ["worse in the north"]}'))
     output, _ = flow.communicate(timeout=FLOW_SECONDS)
     assert flow.returncode != 0
     shown = newest(prefect)
     assert shown["state_type"] == "FAILED"
     assert "worse in the north" in shown["state_name"] + output
+
+
+@pytest.mark.parametrize(("outcome", "answer"), [("AwaitingApproval", "at work still"), ("HandedOver", "r1")])
+def test_a_candidate_that_waits_for_an_approval_has_no_outcome_yet(outcome: str, answer: str) -> None:
+    text = """
+    import flow
+    try:
+        print(flow.outcome_of.fn("ml", "churn", "asked")["id"])
+    except flow.AtWorkStill:
+        print("at work still")
+    """
+    assert asked_policy.looked(SYSTEM, outcome, text) == answer
+
+
+def test_a_stage_starts_a_flow_which_logs_to_the_mlflow_run_and_training_begins_after_it(
+    leading: LeadingRun, deployment: Settings
+) -> None:
+    ended = leading.work(**deployment)
+    assert ended.code == ExitCode.DONE, ended.log
+    assert leading.metrics["features.rows"] == 2
+    assert leading.run.at_work == "training"
+
+
+def test_a_flow_that_fails_is_the_failure_of_its_stage_whose_next_try_starts_another_one(
+    leading: LeadingRun, deployment: Settings
+) -> None:
+    leading.deliver(NO_ROWS)
+    (sentence,) = leading.container(**deployment).report.failures
+    assert "is Failed: " in sentence
+    assert "no row in file://" in sentence
+    leading.deliver(GOOD_ROWS)
+    assert leading.container(**deployment).code == ExitCode.DONE
+    tagged = asked(deployment, "flow_runs", flow_runs={"tags": {"all_": [f"viridian-{leading.id}-features"]}})
+    assert sorted(run["state_type"] for run in tagged) == ["COMPLETED", "FAILED"]
+    assert leading.work(**deployment).code == ExitCode.DONE

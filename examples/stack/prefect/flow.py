@@ -28,10 +28,10 @@ def ask_for_a_run(namespace: str, policy: str, request: str) -> None:
 
 @task(retries=2000, retry_delay_seconds=5)
 def outcome_of(namespace: str, policy: str, request: str) -> dict[str, Any]:
-    """The finished run that answers the request, as `status.runs` has it."""
+    """The finished run that answers the request, as `status.runs` has it; it waits for no approval."""
     found = client.CustomObjectsApi().get_namespaced_custom_object(**POLICIES, namespace=namespace, name=policy)
     for run in found.get("status", {}).get("runs", []):
-        if f"manual:{request}" in run["reasons"]:
+        if f"manual:{request}" in run["reasons"] and run["outcome"] != "AwaitingApproval":
             return run
     raise AtWorkStill(f"no outcome of the request {request}; look at kubectl get rp {policy} -n {namespace}")
 

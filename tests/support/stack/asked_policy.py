@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +18,17 @@ from tests.support.live_model import LiveModel
 from tests.support.live_policy import LivePolicy
 from tests.support.mlflow_server import MlflowServer
 from tests.support.operator_process import OperatorProcess
+from tests.support.stack.environment import environment
 from tests.support.stack.systems import StackSystem
 
 ASKED_SECONDS: Final = 300.0
 """Until an orchestrator has begun the task that asks for a run."""
+
+_LOOK: Final = """
+from unittest.mock import patch
+method = "kubernetes.client.CustomObjectsApi.get_namespaced_custom_object"
+with patch(method, return_value={policy}):
+"""
 
 
 @contextmanager
@@ -43,6 +52,17 @@ def apply(system: StackSystem, kube: Kube, kubelet: Kubelet, namespace: str) -> 
     made = LivePolicy(kube, kubelet, namespace, spec.pop("modelDeployment"))
     made.apply(**spec)
     return made
+
+
+def looked(system: StackSystem, outcome: str, text: str) -> str:
+    """What these lines print, in the example's folder and environment, while the run `asked` has this outcome.
+
+    It is the one run of the policy that the official client for Kubernetes reads for them.
+    """
+    runs = [{"id": "r1", "reasons": ["manual:asked"], "outcome": outcome}]
+    lines = _LOOK.format(policy={"status": {"runs": runs}}) + textwrap.indent(textwrap.dedent(text), "    ")
+    command = [str(environment(system) / "python"), "-c", lines]
+    return subprocess.run(command, cwd=system.folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def sign_in(system: StackSystem, kubectl: Kubectl, namespace: str, kubeconfig: Path) -> None:
