@@ -40,6 +40,17 @@ a run each Sunday.
 **The visitors are made up** by [`visitors.py`](../../examples/stories/shop/visitors.py), always the same ones.
 The manifests are those of [`examples/stories/shop`](../../examples/stories/shop/README.md).
 """,
+    "bank": """\
+# A bank whose fraud changes
+
+A bank stops payments that a model calls thefts, and genuine ones among them by mistake. The team wants a fifth
+fewer false alarms, and works in sprints of two weeks: each ends with a run, and what is not shown to have a fifth
+fewer goes no further. Then payments bring a fingerprint of the device. What passes the gate has to win an A/B
+test on half of the payments. Weeks after the goal is reached, thieves change their ways.
+
+**The payments are made up** by [`payments.py`](../../examples/stories/bank/payments.py), always the same ones.
+The manifests are those of [`examples/stories/bank`](../../examples/stories/bank/README.md).
+""",
 }
 _REAL: Final = """
 ## What is real in it

@@ -141,7 +141,33 @@ def shop(told: Record) -> tuple[str, Figure]:
     return "A shop whose recommendations decay with the season", figure
 
 
-STORIES: Final[dict[str, Callable[[Record], tuple[str, Figure]]]] = {"shop": shop}
+def bank(told: Record) -> tuple[str, Figure]:
+    """False alarms until the goal is reached, and thefts of a new kind."""
+    at, of, series = told["milestones"], told["figures"], told["series"]
+    figure, upper, lower = _two_panels(
+        told,
+        ("False alarms: genuine payments that the model stops (mean of 3 days)", "share of genuine payments"),
+        ("Thefts that the model finds (mean of 3 days)", "share of thefts"),
+    )
+    upper.line("with Viridian", series["false alarms"], WITH, 3)
+    upper.line("without: version 1 for ever", series["false alarms, without"], WITHOUT, 3)
+    upper.limit(of["false alarms at first"] * 0.8, "goal: a\nfifth fewer")
+    upper.axes.set_ylim(0, None)
+    upper.promotions()
+    upper.event(at["fingerprint"], "payments bring a device fingerprint", 1)
+    upper.event(at["goal reached"], "goal reached", 0)
+    upper.legend("lower left")
+    lower.line("all thefts, with Viridian", series["found"], WITH, 3)
+    lower.line("all thefts, without", series["found, without"], WITHOUT, 3)
+    lower.line("thefts of the new kind, with Viridian", series["new kind found"], THIRD)
+    lower.axes.set_ylim(0, 1)
+    lower.event(at["new pattern"], "new kind begins", 1)
+    lower.event(at["caught"], "caught", 0)
+    lower.legend("lower left")
+    return "A bank whose fraud changes", figure
+
+
+STORIES: Final[dict[str, Callable[[Record], tuple[str, Figure]]]] = {"shop": shop, "bank": bank}
 
 
 def drawn(story: str) -> str:

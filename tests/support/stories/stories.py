@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.stories import shop, shop_figures
+from tests.support.stories import bank, bank_figures, shop, shop_figures
 from tests.support.stories.story_record import Promise, StoryRecord
 from tests.support.stories.story_world import Staging
 
@@ -26,4 +26,5 @@ class Story:
 
 STORIES: Final[Mapping[str, Story]] = {
     shop.STORY: Story(shop.staging, shop.tell, shop_figures.derived, shop_figures.promises, shop_figures.PICTURE),
+    bank.STORY: Story(bank.staging, bank.tell, bank_figures.derived, bank_figures.promises, bank_figures.PICTURE),
 }
