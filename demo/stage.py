@@ -110,13 +110,14 @@ def ship(kubectl: Kubectl, kind: str) -> str:
     container["command"] = [*container["command"][:-1], f"--only={kind}"]
     kubectl("delete", "job", name, "--ignore-not-found", "--wait=true")
     kubectl.apply(yaml.safe_dump(manifest))
-    wait_for(lambda: _finished(kubectl, name), f"Job {name}")
+    wait_for(lambda: finished(kubectl, name), f"Job {name}")
     # Nothing orders what a container says on its two streams.
     told = next(line for line in kubectl("logs", f"job/{name}").splitlines() if line.startswith("{"))
     return str(json.loads(told)["version"])
 
 
-def _finished(kubectl: Kubectl, name: str) -> bool:
+def finished(kubectl: Kubectl, name: str) -> bool:
+    """Whether the Job of that name has succeeded; RuntimeError where it has failed."""
     status = (kubectl.get("job", name) or {}).get("status", {})
     if status.get("failed"):
         raise RuntimeError(f"Job {name} failed:\n{kubectl('logs', f'job/{name}', '--tail=20')}")

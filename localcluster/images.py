@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
@@ -28,10 +28,15 @@ PROJECT = ("pyproject.toml", "README.md", "LICENSE", "locks/build.txt", "operato
 
 @dataclass(frozen=True)
 class Image:
-    """One target of the Dockerfile and the files of the repository that go into it."""
+    """One target of a Dockerfile and the files of the repository that go into it."""
 
     name: str
     inputs: tuple[str, ...]
+    dockerfile: str = DOCKERFILE
+    target: str = ""
+    """Where it is not the name of the image."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Of the build, beside the base."""
 
     @property
     def reference(self) -> str:
@@ -63,12 +68,16 @@ def select(names: Sequence[str]) -> list[Image]:
 
 def build(names: Sequence[str] = (), base: str = "") -> dict[str, Path]:
     """Build what has changed, from the named base if there is one; return the folder of each image, by name."""
-    wanted = select(names)
+    return build_images(select(names), base)
+
+
+def build_images(wanted: Sequence[Image], base: str = "") -> dict[str, Path]:
+    """The same for images that may be other ones than those of the product."""
     images_root().mkdir(parents=True, exist_ok=True)
     with _only_builder():
         kind = engines.kind()
         base_key = named(kind.name, base).key if base else recipe_key() if kind is Buildah else kind.name
-        keys = {image.name: input_key(REPOSITORY, (DOCKERFILE, *image.inputs), base_key) for image in wanted}
+        keys = {image.name: input_key(REPOSITORY, (image.dockerfile, *image.inputs), base_key) for image in wanted}
         stale = [image for image in wanted if _stamp(image.name) != keys[image.name]]
         if stale:
             _build_all(stale, keys, base)
@@ -129,7 +138,14 @@ def _files(path: Path) -> Iterator[Path]:
 def _build(image: Image, engine: Engine, bases: Bases, log: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         secrets = pipsettings.secrets(Path(folder))
-        recipe = Recipe(REPOSITORY / DOCKERFILE, REPOSITORY, image.reference, image.name, bases.arguments, secrets)
+        recipe = Recipe(
+            dockerfile=REPOSITORY / image.dockerfile,
+            context=REPOSITORY,
+            reference=image.reference,
+            target=image.target or image.name,
+            arguments={**bases.arguments, **image.arguments},
+            secrets=secrets,
+        )
         engine.build(recipe, log)
     _stamp_path(image.name).unlink(missing_ok=True)
     engine.export(image.reference, layout_of(image.name), log)

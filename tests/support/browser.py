@@ -1,4 +1,4 @@
-"""A real browser without a window, driven by its own driver; it speaks with 127.0.0.1 alone."""
+"""A real browser without a window, driven by its own driver; it speaks with this computer alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
-from docs.scripts import stack
+from docs.scripts import stack, stack_together
+from localcluster.paths import REPOSITORY
 from tests.support.stack import results, systems
 from tests.support.stack.environment import node_versions
 from tests.support.stack.programs import versions_from_modules
@@ -25,6 +27,8 @@ from tests.support.stack.systems import (
     named,
     with_example,
 )
+from tests.support.stack.together import record
+from tests.support.stack.together.images import stack_images
 from viridian.cli.known_tools import Basis, KnownTool, ToolConnection, ToolState
 from viridian.cli.manifest_rules import ManifestRules
 
@@ -36,6 +40,8 @@ CODE = sorted(EXAMPLES.rglob("*.py"))
 PIPELINES = tuple(map(named, ("jenkins", "gitlab-ci", "github-actions")))
 ACCOUNTS = sorted({*EXAMPLES.glob("*/rbac.yaml")} - {system.folder / "rbac.yaml" for system in PIPELINES})
 MANIFESTS = sorted(EXAMPLES.rglob("*.yaml"))
+TOGETHER = sorted((EXAMPLES / "together").glob("*.yaml"))
+PICTURES = REPOSITORY / "docs" / "images"
 
 
 def test_the_page_is_what_the_results_say() -> None:
@@ -87,7 +93,7 @@ def test_what_is_closed_and_has_a_reason_can_be_run_by_nobody() -> None:
 
 def test_no_folder_or_result_is_without_a_test() -> None:
     slugs = {system.slug for system in WITH_EXAMPLE}
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == slugs
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == slugs | {"together"}
     assert {path.stem for path in RESULTS.iterdir()} <= slugs
 
 
@@ -154,6 +160,23 @@ def test_pipelines_edit_models_and_nothing_else() -> None:
 def test_pipelines_have_the_same_rights_and_roll_out_the_same_model() -> None:
     for file in ("rbac.yaml", "deploy/churn.yaml"):
         assert len({(system.folder / file).read_bytes() for system in PIPELINES}) == 1, file
+
+
+# ---- five of them together
+
+
+def test_the_page_of_all_together_is_what_was_recorded() -> None:
+    told = record.read()
+    assert told
+    assert stack_together.PAGE.read_text() == stack_together.page(told), "run `python -m docs.scripts.stack_together`"
+    assert [name for name in stack_together.PICTURES if not (PICTURES / f"{name}.png").is_file()] == []
+
+
+def test_each_image_of_all_together_is_made_of_files_that_are_there() -> None:
+    built = {name for image in stack_images() for name in (image.dockerfile, *image.inputs)}
+    assert [name for name in built if not (REPOSITORY / name).exists()] == []
+    asked = set(re.findall(r"viridian/(stack-[a-z]+):dev", "".join(path.read_text() for path in TOGETHER)))
+    assert asked == {image.name for image in stack_images()}
 
 
 # ---- which are run

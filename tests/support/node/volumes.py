@@ -16,33 +16,54 @@ PATIENCE = 240.0
 @contextmanager
 def local_volume(kube: Kube) -> Iterator[str]:
     """The name of a storage class to which one PersistentVolume belongs: a folder of the node, gone at the end."""
+    with local_volumes(kube, 1) as name:
+        yield name
+
+
+@contextmanager
+def local_volumes(kube: Kube, number: int, *, default: bool = False) -> Iterator[str]:
+    """The name of a storage class with so many PersistentVolumes; claims that name no class get the `default` one."""
     name = f"volume-{uuid.uuid4().hex[:8]}"
     node = str(kube.list("v1", "Node")[0]["metadata"]["name"])
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    volume = _volume(name, node)
+    folders = [f"{name}/{one}" for one in range(number)]
+    made = [_volume(name, folder, node) for folder in folders]
+    classes = [_default_class(name)] if default else []
     kube.create(namespace)
     try:
-        _on_the_node(kube, name, node, f"mkdir /node/{name}")
-        kube.create(volume)
+        _on_the_node(kube, name, node, f"mkdir -p {' '.join(f'/node/{folder}' for folder in folders)}")
+        for part in (*classes, *made):
+            kube.create(part)
         yield name
     finally:
-        kube.delete(volume)
+        for part in (*classes, *made):
+            kube.delete(part)
         _on_the_node(kube, name, node, f"rm -rf /node/{name}")
         kube.delete(namespace)
 
 
-def _volume(name: str, node: str) -> Object:
+def _default_class(name: str) -> Object:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }
+
+
+def _volume(name: str, folder: str, node: str) -> Object:
     here = [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": name},
+        "metadata": {"name": folder.replace("/", "-")},
         "spec": {
             "capacity": {"storage": "1Gi"},
             "accessModes": ["ReadWriteOnce"],
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": name,
-            "local": {"path": f"{FOLDER}/{name}"},
+            "local": {"path": f"{FOLDER}/{folder}"},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": here}]}},
         },
     }
