@@ -28,7 +28,10 @@ shown*, whatever [tools](tools.md) says of its connection.
 make stack                  # all that have an example
 make stack SYSTEM=whylogs   # one, by the name of its folder in examples/stack
 make stack SYSTEM=changed   # those with other files than in their last good run
+make stack-together         # five of them in one namespace of a real node
 ```
+
+DVC, Evidently, Feast, MLflow and Airflow also stand [together](stack-together.md), from new data to a new champion.
 
 * **State** is that of the product, on the day that [tools](tools.md) names.
 * **Ran here** has the version that was installed when the tests of the example passed. *Changed since* marks an example
