@@ -26,7 +26,7 @@ def test_mlflow_has_each_change_once_also_of_an_object_that_is_gone(
     churn.apply("1", rollout={"probation": "3s"})
     (edit,) = eventually(lambda: entries(reasons.SPEC_CHANGED) or None, what="the entry of the edit")
     assert (edit["by"], edit["changed"], edit["generation"]) == ("test", ["rollout.probation: 2s → 3s"], 2)
-    newest, first = churn.status["revisions"]
+    newest, first = eventually(lambda: two_of(churn.status["revisions"]), what="both revisions in the status")
     assert (newest["number"], newest["changed"], first["number"]) == (2, edit["changed"], 1)
     before = registry.trail(namespace)
     churn.delete()
@@ -34,3 +34,8 @@ def test_mlflow_has_each_change_once_also_of_an_object_that_is_gone(
     assert registry.trail(namespace)[: len(before)] == before
     assert [entry["what"] for entry in before].count(reasons.CREATED) == 1
     assert shared_operator.running
+
+
+def two_of(found: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """The trail is told before the status is written."""
+    return found if len(found) == 2 else None
