@@ -152,7 +152,7 @@ def test_a_shell_completes_the_name_of_the_program(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["kubectl-viridian"])
     for name, value in {
-        "_KUBECTL_VIRIDIAN_COMPLETE": "complete_bash", "COMP_WORDS": "kubectl-viridian wa", "COMP_CWORD": "1",
+        "_KUBECTL_VIRIDIAN_COMPLETE": "complete_bash", "COMP_WORDS": "kubectl-viridian wat", "COMP_CWORD": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     plugin()
