@@ -137,10 +137,12 @@ ENTRY_OF_SECRET: Final = Rule(
     message="write an entry of the Secret: letters, digits, '-', '_' and '.', not beginning with '.'",
 )
 SECRET_KEY: Final = Rule(
-    rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('.')",
+    rule=ENTRY_OF_SECRET.rule,
     message="write an entry of the Secret, such as churn.pem, or leave key out to trust every entry",
 )
-URI_KEY: Final = Rule(rule=SECRET_KEY.rule, message="write the entry of the Secret that holds the address, such as uri")
+URI_KEY: Final = Rule(
+    rule=ENTRY_OF_SECRET.rule, message="write the entry of the Secret that holds the address, such as uri"
+)
 
 # ---- how it is served ------------------------------------------------------------------------------------------------
 

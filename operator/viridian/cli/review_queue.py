@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import http.client
-import json
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, TypeVar
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from viridian.api.feedback import REVIEWS_PATH, AskedRow, Stored
+from viridian.api.feedback import AskedRow, Stored
 from viridian.cli.cluster_client import ClusterProblem
 from viridian.cli.collector_way import CollectorWay
+from viridian.people.review_requests import (
+    MAX_ANSWER_BYTES,
+    MEDIA_TYPE,
+    NO_COLLECTOR,
+    NO_ROWS,
+    ReviewRequest,
+    first_unskipped,
+    outcome_to_store,
+    refusal,
+    reported,
+    rows_to_label,
+)
 
 _T = TypeVar("_T")
 _TIMEOUT_SECONDS: Final = 30
-_MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 _NEXT: Final[Mapping[int, str]] = {
     401: "see --service-account",
-    404: "the model needs `feedback: {}` in its spec, and predictions",
+    404: NO_ROWS,
 }
 
 
@@ -33,8 +43,7 @@ class HttpAnswer:
     body: bytes
 
 
-Send = Callable[[str, str, bytes], HttpAnswer]
-"""Method, path with query, body."""
+Send = Callable[[ReviewRequest], HttpAnswer]
 
 
 def sender(way: CollectorWay, token: str) -> Send:
@@ -42,14 +51,15 @@ def sender(way: CollectorWay, token: str) -> Send:
     place = urlsplit(way.url)
     if place.scheme not in ("http", "https") or not place.hostname:
         raise ClusterProblem(f"{way.url!r} is no address of a collector: write one such as http://localhost:8090")
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": MEDIA_TYPE}
 
-    def send(method: str, path: str, body: bytes) -> HttpAnswer:
+    def send(request: ReviewRequest) -> HttpAnswer:
         try:
             with closing(_connection(place, way)) as connection:
-                connection.request(method, f"{place.path.rstrip('/')}{path}", body or None, headers)
+                path = f"{place.path.rstrip('/')}{request.path}"
+                connection.request(request.method, path, request.body or None, headers)
                 answer = connection.getresponse()
-                return HttpAnswer(answer.status, answer.read(_MAX_ANSWER_BYTES))
+                return HttpAnswer(answer.status, answer.read(MAX_ANSWER_BYTES))
         except (OSError, http.client.HTTPException) as error:
             raise ClusterProblem(f"the collector at {place.hostname} does not answer: {error}") from error
 
@@ -83,34 +93,29 @@ class ReviewQueue:
 
     def next(self) -> AskedRow | None:
         """The first that this person has not passed over, which nobody else is shown meanwhile; None for none."""
-        query = {"namespace": self.namespace, "deployment": self.model, "count": str(len(self.skipped) + 1)}
-        found = self._decoded("GET", f"{REVIEWS_PATH}/next?{urlencode(query)}", b"", list[AskedRow])
-        return next((one for one in found if one.prediction_id not in self.skipped), None)
+        found = self._decoded(rows_to_label(self.namespace, self.model, self.skipped), list[AskedRow])
+        return first_unskipped(found, self.skipped)
 
     def skip(self, asked: AskedRow) -> None:
         self.skipped.add(asked.prediction_id)
 
     def answer(self, asked: AskedRow, outcome: str | float) -> None:
         """What is right, as this person says."""
-        line = msgspec.json.encode({"prediction_id": asked.prediction_id, "outcome": outcome})
-        stored = self._decoded("POST", f"{REVIEWS_PATH}?{urlencode({'namespace': self.namespace})}", line, Stored)
-        if stored.refused:
-            raise ClusterProblem(f"the collector did not take the answer: {stored.refused[0].get('problem', '')}")
+        stored = self._decoded(outcome_to_store(self.namespace, asked.prediction_id, outcome), Stored)
+        if problem := refusal(stored):
+            raise ClusterProblem(problem)
 
-    def _decoded(self, method: str, path: str, body: bytes, kind: type[_T]) -> _T:
-        answer = self.send(method, path, body)
+    def _decoded(self, request: ReviewRequest, kind: type[_T]) -> _T:
+        answer = self.send(request)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             raise ClusterProblem(_sentence(answer))
         try:
             return msgspec.json.decode(answer.body, type=kind)
         except msgspec.MsgspecError as error:
-            raise ClusterProblem(f"what answers is no collector of this release: {error}") from error
+            raise ClusterProblem(f"{NO_COLLECTOR}: {error}") from error
 
 
 def _sentence(answer: HttpAnswer) -> str:
     """What the collector reports, with what to do about it."""
-    try:
-        reported = str(json.loads(answer.body)["error"])
-    except (ValueError, KeyError, TypeError):
-        reported = f"the collector answered {answer.status}"
-    return f"{reported} ({_NEXT[answer.status]})" if answer.status in _NEXT else reported
+    sentence = reported(answer.status, answer.body)
+    return f"{sentence} ({_NEXT[answer.status]})" if answer.status in _NEXT else sentence

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Collection
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
-from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 
-from viridian.api.feedback import REVIEWS_PATH, AskedRow, Stored
+from viridian.api.feedback import AskedRow, Stored
 from viridian.http_problem import HttpProblem
+from viridian.people.review_requests import (
+    MAX_ANSWER_BYTES,
+    MEDIA_TYPE,
+    NO_COLLECTOR,
+    NO_ROWS,
+    ReviewRequest,
+    first_unskipped,
+    outcome_to_store,
+    refusal,
+    reported,
+    rows_to_label,
+)
 from viridian.ports.bounded_bodies import TooLong, bounded
 from viridian.ports.http_sessions import session
 
 _T = TypeVar("_T")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20.0)
-_MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 _AWAY: Final = "the collector does not answer; try again in a moment"
-_NO_ROWS: Final = "the model needs `feedback: {}` in its spec, and predictions"
 
 
 class LabelQueue(Protocol):
@@ -48,29 +56,26 @@ class CollectorLabelQueue:
             await self._session.close()
 
     async def next(self, token: str, namespace: str, model: str, skipped: Collection[str]) -> AskedRow | None:
-        query = urlencode({"namespace": namespace, "deployment": model, "count": len(skipped) + 1})
-        found = await self._asked(token, "GET", f"{REVIEWS_PATH}/next?{query}", b"", list[AskedRow])
-        return next((row for row in found if row.prediction_id not in skipped), None)
+        found = await self._asked(token, rows_to_label(namespace, model, skipped), list[AskedRow])
+        return first_unskipped(found, skipped)
 
     async def answer(self, token: str, namespace: str, prediction_id: str, outcome: str | float) -> None:
-        line = msgspec.json.encode({"prediction_id": prediction_id, "outcome": outcome})
-        path = f"{REVIEWS_PATH}?{urlencode({'namespace': namespace})}"
-        stored = await self._asked(token, "POST", path, line, Stored)
-        if stored.refused:
-            raise HttpProblem(400, f"the collector did not take the answer: {stored.refused[0].get('problem', '')}")
+        stored = await self._asked(token, outcome_to_store(namespace, prediction_id, outcome), Stored)
+        if problem := refusal(stored):
+            raise HttpProblem(400, problem)
 
-    async def _asked(self, token: str, method: str, path: str, body: bytes, kind: type[_T]) -> _T:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
+    async def _asked(self, token: str, request: ReviewRequest, kind: type[_T]) -> _T:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": MEDIA_TYPE}
         try:
             async with self._connected().request(
-                method,
-                f"{self._url}{path}",
-                data=body or None,
+                request.method,
+                f"{self._url}{request.path}",
+                data=request.body or None,
                 headers=headers,
                 allow_redirects=False,
                 timeout=_TIMEOUT,
             ) as response:
-                status, content = response.status, bytes(await bounded(response, _MAX_ANSWER_BYTES))
+                status, content = response.status, bytes(await bounded(response, MAX_ANSWER_BYTES))
         except (aiohttp.ClientError, TimeoutError, TooLong):
             raise HttpProblem(503, _AWAY, retry_after=5) from None
         if status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -78,7 +83,7 @@ class CollectorLabelQueue:
         try:
             return msgspec.json.decode(content, type=kind)
         except msgspec.MsgspecError:
-            raise HttpProblem(502, "what answers is no collector of this release") from None
+            raise HttpProblem(502, NO_COLLECTOR) from None
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -88,9 +93,6 @@ class CollectorLabelQueue:
 
 
 def _sentence(status: int, content: bytes) -> str:
-    """What the collector reports."""
-    try:
-        reported = str(json.loads(content)["error"])
-    except (ValueError, KeyError, TypeError):
-        reported = f"the collector answered {status}"
-    return f"{reported} ({_NO_ROWS})" if status == HTTPStatus.NOT_FOUND else reported
+    """What the collector reports, with what to do about it."""
+    sentence = reported(status, content)
+    return f"{sentence} ({NO_ROWS})" if status == HTTPStatus.NOT_FOUND else sentence

@@ -15,6 +15,7 @@ from viridian.cli.cluster_client import ClusterProblem
 from viridian.cli.collector_way import CollectorWay, pod_port
 from viridian.cli.label_command import labelled
 from viridian.cli.review_queue import HttpAnswer, ReviewQueue, Send, sender
+from viridian.people.review_requests import ReviewRequest
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def sending(stand: Stand, token: str = "admin") -> Send:  # noqa: S107 - a name
     """To the collector of the test, from another thread, as a terminal has one of its own."""
     loop = asyncio.get_running_loop()
 
-    def send(method: str, path: str, body: bytes) -> HttpAnswer:
+    def send(request: ReviewRequest) -> HttpAnswer:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
-        asked = stand.http.request(method, f"{path}&rate=1", content=body, headers=headers)
+        asked = stand.http.request(request.method, f"{request.path}&rate=1", content=request.body, headers=headers)
         answer = asyncio.run_coroutine_threadsafe(asked, loop).result(30)
         return HttpAnswer(answer.status_code, answer.content)
 
@@ -93,7 +94,7 @@ def address() -> Iterator[str]:
 
 
 def test_the_address_may_have_a_path_and_the_token_goes_along(address: str) -> None:
-    assert sender(CollectorWay(address), "t0")("GET", "/v1/x?y=1", b"") == HttpAnswer(
+    assert sender(CollectorWay(address), "t0")(ReviewRequest("GET", "/v1/x?y=1")) == HttpAnswer(
         200, b"/behind/v1/x?y=1 Bearer t0"
     )
     with pytest.raises(ClusterProblem, match="no collector of this release"):
@@ -102,7 +103,7 @@ def test_the_address_may_have_a_path_and_the_token_goes_along(address: str) -> N
 
 def test_an_address_where_nothing_answers_is_named() -> None:
     with pytest.raises(ClusterProblem, match=r"the collector at 127\.0\.0\.1 does not answer"):
-        sender(CollectorWay("http://127.0.0.1:1"), "t0")("GET", "/v1/x", b"")
+        sender(CollectorWay("http://127.0.0.1:1"), "t0")(ReviewRequest("GET", "/v1/x"))
     with pytest.raises(ClusterProblem, match="is no address of a collector"):
         sender(CollectorWay("collector:8090"), "t0")
 

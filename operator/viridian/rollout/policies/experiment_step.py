@@ -19,13 +19,12 @@ from viridian.rollout.analysis.source import Missing
 from viridian.rollout.decision import Change, ChangeKind, RolloutDecision, Wait, WaitKind
 from viridian.rollout.experiment_sentences import figures_sentence
 from viridian.rollout.policies.commands import approval, approval_to_give
-from viridian.rollout.policies.trial_steps import present_step
+from viridian.rollout.policies.trial_steps import hold, present_step
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.records import RevisionOutcome
 from viridian.rollout.state import RolloutState
 from viridian.rollout.step_names import step_name
 from viridian.rollout.traffic.experiment_record import ExperimentRecord
-from viridian.rollout.traffic.record import Trial
 
 _NOTED_WITHIN: Final = timedelta(seconds=10)
 """A record that cannot be written holds up no verdict for longer."""
@@ -46,7 +45,7 @@ def begins_its_experiment(state: RolloutState) -> RolloutDecision | None:
         weight=trial.weight,
         allocated_at=state.now,
     )
-    return _hold(state, Wait(WaitKind.FIRST_ANSWERS), replace(trial, experiment=record))
+    return hold(state, Wait(WaitKind.FIRST_ANSWERS), replace(trial, experiment=record))
 
 
 def ends_its_experiment(state: RolloutState) -> RolloutDecision | None:
@@ -62,7 +61,7 @@ def ends_its_experiment(state: RolloutState) -> RolloutDecision | None:
     ended = with_figures(record, figures)
     message = f"{verdict}: {figures_sentence(spec.measure_name, figures)}"
     ended = replace(ended, verdict=str(verdict), ended_at=state.now, message=message)
-    held = _hold(state, Wait(WaitKind.NEXT_LOOK), replace(state.trial, experiment=ended))
+    held = hold(state, Wait(WaitKind.NEXT_LOOK), replace(state.trial, experiment=ended))
     change = Change(ChangeKind.EXPERIMENT_ENDED, state.trial.revision, step=record.step, message=message)
     return replace(held, change=change)
 
@@ -74,7 +73,7 @@ def is_rejected_by_its_experiment(state: RolloutState) -> RolloutDecision | None
     if spec is None or record is None or not record.verdict:
         return None
     if not _is_noted(state, record):
-        return _hold(state, Wait(WaitKind.NEXT_LOOK))
+        return hold(state, Wait(WaitKind.NEXT_LOOK))
     if spec.after(ExperimentVerdict(record.verdict)) is not AfterExperiment.REJECT:
         return None
     message = f"experiment {record.step}: {record.message}"
@@ -98,7 +97,7 @@ def allocates_anew(state: RolloutState) -> RolloutDecision | None:
     # The pods of a new share have a deadline of their own.
     entered = state.now if share != state.trial.weight else state.trial.entered
     wait = Wait(WaitKind.STEP_PODS, step=record.step)
-    return _hold(state, wait, replace(state.trial, entered=entered, experiment=allocated))
+    return hold(state, wait, replace(state.trial, entered=entered, experiment=allocated))
 
 
 def waits_for_its_experiment(state: RolloutState) -> RolloutDecision | None:
@@ -112,11 +111,11 @@ def waits_for_its_experiment(state: RolloutState) -> RolloutDecision | None:
         detail = figures_sentence(spec.measure_name, figures)
         if isinstance(figures, EffectInterval) and figures.least_rows < spec.min_samples:
             detail = f"{detail}; {spec.min_samples} of each are needed"
-        return _hold(state, Wait(WaitKind.EXPERIMENT, step=record.step, detail=detail))
+        return hold(state, Wait(WaitKind.EXPERIMENT, step=record.step, detail=detail))
     if not is_held_by_its_verdict(state) or approval(state) is not None:
         return None
     detail = f"experiment {record.step}: {record.message}"
-    return _hold(state, Wait(WaitKind.APPROVAL, state.trial.revision, need=approval_to_give(state), detail=detail))
+    return hold(state, Wait(WaitKind.APPROVAL, state.trial.revision, need=approval_to_give(state), detail=detail))
 
 
 def is_held_by_its_verdict(state: RolloutState) -> bool:
@@ -179,8 +178,3 @@ def _is_noted(state: RolloutState, record: ExperimentRecord) -> bool:
     known = state.record(state.trial.revision)
     noted = known is None or known.has(RevisionOutcome.of_experiment(record))
     return noted or older_than(record.ended_at, _NOTED_WITHIN, state.now)
-
-
-def _hold(state: RolloutState, wait: Wait, trial: Trial | None = None) -> RolloutDecision:
-    traffic = replace(state.serving, trial=trial) if trial is not None else state.serving
-    return RolloutDecision.hold(traffic, wait, state.trial.revision)

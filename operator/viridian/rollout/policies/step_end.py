@@ -9,7 +9,7 @@ from viridian.judgement.beside_champion import margin_sentence
 from viridian.rollout.analysis.metric_bounds import margin_of
 from viridian.rollout.analysis.pods import counting
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
-from viridian.rollout.policies.trial_steps import present_step
+from viridian.rollout.policies.trial_steps import hold, present_step
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic import exposure as exposures
 
@@ -21,7 +21,7 @@ def has_not_lasted(state: RolloutState) -> RolloutDecision | None:
     left = (state.trial.since or state.now) + durations.parse(step.duration) - state.now
     if left <= timedelta():
         return None
-    return _hold(state, Wait(WaitKind.STEP_DURATION, remaining=left, detail=step.duration))
+    return hold(state, Wait(WaitKind.STEP_DURATION, remaining=left, detail=step.duration))
 
 
 def lacks_requests(state: RolloutState) -> RolloutDecision | None:
@@ -31,7 +31,7 @@ def lacks_requests(state: RolloutState) -> RolloutDecision | None:
     answered = requests_of_step(state)
     if answered >= step.min_requests:
         return None
-    return _hold(state, Wait(WaitKind.STEP_REQUESTS, have=answered, need=step.min_requests))
+    return hold(state, Wait(WaitKind.STEP_REQUESTS, have=answered, need=step.min_requests))
 
 
 def is_beyond_a_bound(state: RolloutState) -> RolloutDecision | None:
@@ -40,7 +40,7 @@ def is_beyond_a_bound(state: RolloutState) -> RolloutDecision | None:
         return None
     beyond = (one for one in state.judgements if one.beyond and not one.guard_rail)
     worst = max(beyond, key=lambda judgement: judgement.evidence or 0.0, default=None)
-    return _hold(state, Wait(WaitKind.STEP_BOUND, detail=worst.message)) if worst is not None else None
+    return hold(state, Wait(WaitKind.STEP_BOUND, detail=worst.message)) if worst is not None else None
 
 
 def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
@@ -60,7 +60,7 @@ def lacks_evidence(state: RolloutState) -> RolloutDecision | None:
     margin = margin_sentence(weakest.name, margins[weakest.name])
     missing = f"evidence {weakest.no_worse:.3g} of {needed:g}"
     detail = f"{missing} that {weakest.name} is not worse than the champion's {margin}"
-    return _hold(state, Wait(WaitKind.STEP_EVIDENCE, detail=detail))
+    return hold(state, Wait(WaitKind.STEP_EVIDENCE, detail=detail))
 
 
 def requests_of_step(state: RolloutState) -> int:
@@ -69,7 +69,3 @@ def requests_of_step(state: RolloutState) -> int:
         return 0
     read = [pod.reading for pod in counting(state.inputs, state.other_slot) if pod.reading is not None]
     return int(sum(exposures.answered_in_step(state.trial.exposure, newest) for newest in read))
-
-
-def _hold(state: RolloutState, wait: Wait) -> RolloutDecision:
-    return RolloutDecision.hold(state.serving, wait, state.trial.revision)

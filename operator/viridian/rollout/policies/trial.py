@@ -40,6 +40,7 @@ from viridian.rollout.policies.step_pods import challenger_lacks, missing_pods
 from viridian.rollout.policies.trial_steps import (
     desired_weight,
     enter,
+    hold,
     in_new_step,
     kept_from_more,
     not_ready,
@@ -52,7 +53,6 @@ from viridian.rollout.state import RolloutState
 from viridian.rollout.step_names import step_identity, step_name
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.copied import servers_copy
-from viridian.rollout.traffic.record import Trial
 
 _SHUFFLE_SECONDS: Final = 2
 """As long as proxies may take to hear of the new split."""
@@ -96,7 +96,7 @@ def breaches_a_bound(state: RolloutState) -> RolloutDecision | None:
     if state.spec.rollout.analysis.on_breach is OnBreach.HOLD:
         # A person who has seen it may decide that it goes on.
         held = Wait(WaitKind.BREACH_HELD, detail=worst.message)
-        return _hold(state, held) if command_that_passes(state) is None else None
+        return hold(state, held) if command_that_passes(state) is None else None
     began, decided = breach_began(state), decided_at(state)
     return rejection(state, state.trial.revision, reasons.METRIC_BREACH, worst.message, began=began, decided=decided)
 
@@ -107,12 +107,12 @@ def shares_its_breach_with_the_champion(state: RolloutState) -> RolloutDecision 
     if not shared:
         return None
     if not all(judgement.past for judgement in shared):
-        return _hold(state, Wait(WaitKind.CHAMPION_BREACHES_TOO, detail=shared[0].message))
+        return hold(state, Wait(WaitKind.CHAMPION_BREACHES_TOO, detail=shared[0].message))
     trial, pods = state.trial, counting(state.inputs, state.other_slot)
     before = exposed_requests(state.inputs, state.other_slot, trial.exposure) if trial.exposure is not None else 0
     exposure = replace(exposures.begun(pods, state.now), earlier=before)
     anew = replace(trial, exposure=exposure, compared=comparison_in_new_step(state, trial.weight))
-    return _hold(state, Wait(WaitKind.FIRST_ANSWERS), anew)
+    return hold(state, Wait(WaitKind.FIRST_ANSWERS), anew)
 
 
 def met_too_many(state: RolloutState) -> RolloutDecision | None:
@@ -164,7 +164,7 @@ def deadline_stops_or_starts(state: RolloutState) -> RolloutDecision | None:
     if stopped == (trial.entered is None):
         return None
     going_on = replace(trial, entered=None if stopped else state.now)
-    return _hold(state, halted or Wait(WaitKind.STEP_PODS, step=step_name(state.steps, trial.step)), going_on)
+    return hold(state, halted or Wait(WaitKind.STEP_PODS, step=step_name(state.steps, trial.step)), going_on)
 
 
 def pods_get_their_baseline(state: RolloutState) -> RolloutDecision | None:
@@ -176,7 +176,7 @@ def pods_get_their_baseline(state: RolloutState) -> RolloutDecision | None:
     exposure = exposures.with_first_readings(known, pods) if known else exposures.begun(pods, state.now)
     if exposure == known:
         return None
-    return _hold(state, Wait(WaitKind.FIRST_READINGS), replace(trial, exposure=exposure))
+    return hold(state, Wait(WaitKind.FIRST_READINGS), replace(trial, exposure=exposure))
 
 
 def is_not_routed(state: RolloutState) -> RolloutDecision | None:
@@ -187,7 +187,7 @@ def is_not_routed(state: RolloutState) -> RolloutDecision | None:
     if state.unsettled is None:
         return None
     seeing = replace(state.trial, blind_since=None) if state.trial.blind_since is not None else None
-    return _hold(state, Wait(WaitKind.ROUTE, detail=state.unsettled.message), seeing)
+    return hold(state, Wait(WaitKind.ROUTE, detail=state.unsettled.message), seeing)
 
 
 def is_routed_now(state: RolloutState) -> RolloutDecision | None:
@@ -202,14 +202,14 @@ def is_not_copied(state: RolloutState) -> RolloutDecision | None:
     if not trial.servers_copy or not trial.shadow or not _has_its_split(state) or state.not_copying is None:
         return None
     seeing = replace(trial, blind_since=None) if trial.blind_since is not None else None
-    return _hold(state, Wait(WaitKind.COPIES, detail=state.not_copying), seeing)
+    return hold(state, Wait(WaitKind.COPIES, detail=state.not_copying), seeing)
 
 
 def is_copied_now(state: RolloutState) -> RolloutDecision | None:
     """The step begins with the look that sees the copies."""
     trial = state.trial
     written = trial.since is None and _has_its_split(state) and trial.servers_copy and trial.shadow > 0
-    return _hold(state, Wait(WaitKind.FIRST_ANSWERS), replace(trial, since=state.now)) if written else None
+    return hold(state, Wait(WaitKind.FIRST_ANSWERS), replace(trial, since=state.now)) if written else None
 
 
 def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
@@ -219,16 +219,16 @@ def cannot_be_judged(state: RolloutState) -> RolloutDecision | None:
     trial, analysis, verdict = state.trial, state.spec.rollout.analysis, overall(state.judgements)
     if verdict is CanaryVerdict.PASS:
         seeing = replace(trial, blind_since=None)
-        return _hold(state, Wait(WaitKind.NEXT_LOOK), seeing) if trial.blind_since is not None else None
+        return hold(state, Wait(WaitKind.NEXT_LOOK), seeing) if trial.blind_since is not None else None
     no_data = verdict is CanaryVerdict.NO_DATA
     blind = (judgement for judgement in state.judgements if judgement.verdict is verdict and not judgement.guard_rail)
     message = next(blind).message
     wait = Wait(WaitKind.SAMPLES if no_data else WaitKind.METRICS_SOURCE, detail=message)
     if trial.blind_since is None:
-        return _hold(state, wait, replace(trial, blind_since=state.now))
+        return hold(state, wait, replace(trial, blind_since=state.now))
     policy = analysis.on_no_data if no_data else analysis.on_provider_error
     if policy is OnBlind.HOLD or state.now < trial.blind_since + durations.parse(analysis.max_hold):
-        return _hold(state, wait)
+        return hold(state, wait)
     if policy is OnBlind.ROLLBACK:
         held = f"{message}; held for {analysis.max_hold} (maxHold)"
         return rejection(state, trial.revision, reasons.BLIND_TOO_LONG, held)
@@ -242,9 +242,9 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     if present_step(state) is None or (begun and _has_its_split(state)):
         return None
     if kept := kept_from_more(state, trial):
-        return _hold(state, kept)
+        return hold(state, kept)
     if missing := missing_pods(state):
-        return _hold(state, missing)
+        return hold(state, missing)
     pods = counting(state.inputs, state.other_slot)
     known = trial.exposure if trial.weight > 0 else None
     exposure = exposures.in_next_step(known, pods) if known else exposures.begun(pods, state.now)
@@ -261,13 +261,13 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
         exposure=exposure,
         compared=compared,
     )
-    held = _hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
+    held = hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
     stay = weight != trial.weight and state.inputs.provider.keeps_connections
     return replace(held, close=_shuffle(state, weight)) if stay else held
 
 
 def is_halted(state: RolloutState) -> RolloutDecision | None:
-    return _hold(state, state.halted) if state.halted else None
+    return hold(state, state.halted) if state.halted else None
 
 
 def lacks_approval(state: RolloutState) -> RolloutDecision | None:
@@ -275,7 +275,7 @@ def lacks_approval(state: RolloutState) -> RolloutDecision | None:
     if step is None or step.approval is None or approval(state) is not None:
         return None
     message = step.approval.message or ""
-    return _hold(state, Wait(WaitKind.APPROVAL, state.trial.revision, need=approval_to_give(state), detail=message))
+    return hold(state, Wait(WaitKind.APPROVAL, state.trial.revision, need=approval_to_give(state), detail=message))
 
 
 def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
@@ -289,7 +289,7 @@ def enters_its_next_step(state: RolloutState) -> RolloutDecision | None:
 
 def lacks_pods_for_the_promotion(state: RolloutState) -> RolloutDecision | None:
     missing = missing_pods(state)
-    return _hold(state, missing) if missing is not None else None
+    return hold(state, missing) if missing is not None else None
 
 
 def is_promoted(state: RolloutState) -> RolloutDecision | None:
@@ -332,12 +332,6 @@ TRIAL: Final[Chain] = (
     lacks_pods_for_the_promotion,
     is_promoted,
 )
-
-
-def _hold(state: RolloutState, wait: Wait, trial: Trial | None = None) -> RolloutDecision:
-    """The challenger stays where it is; `trial` is what its record says from now on."""
-    traffic = replace(state.serving, trial=trial) if trial is not None else state.serving
-    return RolloutDecision.hold(traffic, wait, state.trial.revision)
 
 
 def _has_its_split(state: RolloutState) -> bool:

@@ -79,6 +79,12 @@ def pods_needed(state: RolloutState, trial: Trial | None) -> PodSplit:
     return provider.replicas(weight, replicas, surge) if weight or not shadow else pods_for_share(shadow, replicas)
 
 
+def hold(state: RolloutState, wait: Wait, trial: Trial | None = None) -> RolloutDecision:
+    """The challenger stays where it is; `trial` is what its record says from now on."""
+    traffic = replace(state.serving, trial=trial) if trial is not None else state.serving
+    return RolloutDecision.hold(traffic, wait, state.trial.revision)
+
+
 def enter(state: RolloutState, trial: Trial) -> RolloutDecision:
     """The challenger enters the step that this trial has reached."""
     exposure = trial.exposure or exposures.begun(counting(state.inputs, state.other_slot), state.now)
