@@ -158,7 +158,7 @@ $(STORIES_VENV)/.installed: locks/stories.txt
 
 locks: ## pin every dependency anew, with hashes and without any index address
 	for extra in operator cli server trainer collector dashboard dev; do $(COMPILE) --extra $$extra -o locks/$$extra.txt pyproject.toml; done
-	for part in build checks clients docs envoy mlflow moto pex stories uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
+	for part in build checks clients docs envoy mlflow pex stories uv; do $(COMPILE) -o locks/$$part.txt locks/$$part.in; done
 	$(COMPILE) --extra trainer -c locks/trainer.txt -o locks/libraries.txt pyproject.toml locks/libraries.in
 	$(COMPILE) --no-deps -o locks/axe.txt locks/axe.in
 	for lock in locks/bench/*.in examples/stack/*/lock.in; do $(COMPILE) -o $${lock%.in}.txt $$lock; done

@@ -81,6 +81,7 @@ GOPHER_LUA = Group("gopher-lua")
 ACT = Group("act")
 ACTIONLINT = Group("actionlint")
 ALERTMANAGER = Group("alertmanager")
+VERSITYGW = Group("versitygw")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -105,6 +106,7 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("act", ACT, "github.com/nektos/act"),
     Binary("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),
     Binary("alertmanager", ALERTMANAGER, "github.com/prometheus/alertmanager/cmd/alertmanager"),
+    Binary("versitygw", VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -115,7 +117,7 @@ BASELINES = ("rollouts-controller", "flagger")
 GATEWAY = ("envoy-gateway",)
 LUA = ("glua",)
 """The interpreter that Argo CD has built in."""
-STACK = ("act", "actionlint", "alertmanager")
+STACK = ("act", "actionlint", "alertmanager", "versitygw")
 """What runs and checks the examples of systems beside the operator: `make stack`."""
 ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK)
 """What is built only when somebody asks for it by name."""

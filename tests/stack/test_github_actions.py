@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from localcluster.binaries import program
-from tests.support.memory_pods import BROKEN
 from tests.support.stack.environment import environment
 from tests.support.stack.pipeline import Pipeline, PipelineEnd
+from tests.support.stack.releases import Releases
 from tests.support.stack.systems import named
 
 pytestmark = pytest.mark.needs_programs
@@ -33,29 +33,9 @@ def run(pipeline: Pipeline, event: str = "push") -> PipelineEnd:
     return pipeline.run(program("act"), event, "--pull=false", *platforms, *given, XDG_CACHE_HOME=str(folder))
 
 
-def test_a_good_version_is_checked_planned_applied_and_promoted(pipeline: Pipeline) -> None:
-    pipeline.commit("2")
-    ended = run(pipeline)
-    assert ended.succeeded, ended.log
-    assert "is a new revision" in ended.log, "the plan"
-    assert pipeline.model.champion == "2"
-
-
-def test_a_rejected_version_fails_the_workflow_with_the_sentence_of_its_condition(pipeline: Pipeline) -> None:
-    pipeline.model.behave("2", BROKEN)
-    pipeline.commit("2")
-    ended = run(pipeline)
-    assert not ended.succeeded, ended.log
-    assert pipeline.stalled in ended.log
-    assert pipeline.model.champion == "1"
-
-
-def test_a_mistake_in_the_manifest_fails_the_workflow_before_anything_is_applied(pipeline: Pipeline) -> None:
-    pipeline.commit("2", rollouts={})
-    ended = run(pipeline)
-    assert not ended.succeeded
-    assert "did you mean rollout?" in ended.log
-    assert pipeline.asked_for == "1"
+class TestReleases(Releases):
+    def run(self, pipeline: Pipeline) -> PipelineEnd:
+        return run(pipeline)
 
 
 def test_a_pull_request_is_checked_and_planned_only(pipeline: Pipeline) -> None:

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.support.memory_pods import BROKEN
 from tests.support.stack.environment import environment
 from tests.support.stack.pipeline import Pipeline, PipelineEnd
+from tests.support.stack.releases import Releases
 from tests.support.stack.systems import named
 
 pytestmark = pytest.mark.needs_programs
@@ -21,29 +21,9 @@ def run(pipeline: Pipeline, *flags: str) -> PipelineEnd:
     return pipeline.run("gitlab-ci-local", "--force-shell-executor", "--no-color", kubeconfig, *flags)
 
 
-def test_a_good_version_is_checked_planned_applied_and_promoted(pipeline: Pipeline) -> None:
-    pipeline.commit("2")
-    ended = run(pipeline)
-    assert ended.succeeded, ended.log
-    assert "is a new revision" in ended.log, "the plan"
-    assert pipeline.model.champion == "2"
-
-
-def test_a_rejected_version_fails_the_pipeline_with_the_sentence_of_its_condition(pipeline: Pipeline) -> None:
-    pipeline.model.behave("2", BROKEN)
-    pipeline.commit("2")
-    ended = run(pipeline)
-    assert not ended.succeeded, ended.log
-    assert pipeline.stalled in ended.log
-    assert pipeline.model.champion == "1"
-
-
-def test_a_mistake_in_the_manifest_fails_the_pipeline_before_anything_is_applied(pipeline: Pipeline) -> None:
-    pipeline.commit("2", rollouts={})
-    ended = run(pipeline)
-    assert not ended.succeeded
-    assert "did you mean rollout?" in ended.log
-    assert pipeline.asked_for == "1"
+class TestReleases(Releases):
+    def run(self, pipeline: Pipeline) -> PipelineEnd:
+        return run(pipeline)
 
 
 def test_with_a_manual_approval_nothing_is_applied_before_a_person_starts_the_job(pipeline: Pipeline) -> None:

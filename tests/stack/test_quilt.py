@@ -1,17 +1,17 @@
-"""Packages that Quilt's own client pushes, and the stage that fetches them. moto stands in for Amazon S3."""
+"""Packages that Quilt's own client pushes, and the stage that fetches them. versitygw stands in for Amazon S3."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.stack.data_polls import last_seen, poll, resolved, trained, trainings, watching
 from tests.support.stack.environment import environment
-from tests.support.stack.s3_server import S3Bucket, moto_version, s3_server
+from tests.support.stack.s3_server import S3Bucket, s3_bucket
 from tests.support.stack.stage_run import StackRun
 from tests.support.stack.systems import named
 from viridian.api.stage import ExitCode
@@ -45,16 +45,10 @@ class Team:
         return done.stdout.split()[-1]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Bucket]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as made:
-        yield made
-
-
 @pytest.fixture
-def team(server: S3Bucket, tmp_path: Path) -> Team:
-    server.empty()
-    return Team(server, tmp_path)
+def team(tmp_path: Path) -> Iterator[Team]:
+    with s3_bucket(SYSTEM, tmp_path) as bucket:
+        yield Team(bucket, tmp_path)
 
 
 @pytest.fixture
@@ -75,10 +69,7 @@ def rows(run: StackRun, team: Team) -> str:
     return file.read_text()
 
 
-def test_a_pushed_package_starts_a_run_that_gets_its_top_hash(
-    run: StackRun, team: Team, first: str, note_program: Callable[[str, str], None]
-) -> None:
-    note_program("moto", moto_version())
+def test_a_pushed_package_starts_a_run_that_gets_its_top_hash(run: StackRun, team: Team, first: str) -> None:
     found = resolved(run, **team.bucket.variables)
     assert (found["revision"], found["digest"]) == (first, f"quilt:{first}")
     assert rows(run, team) == FIRST

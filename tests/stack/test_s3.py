@@ -1,14 +1,14 @@
-"""Versions of an object in a bucket, with the resolver and boto3. moto stands in for Amazon S3."""
+"""Versions of an object in a bucket, with the resolver and boto3. versitygw stands in for Amazon S3."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.stack.data_polls import last_seen, poll, resolved, trained, trainings, watching
-from tests.support.stack.s3_server import S3Bucket, moto_version, s3_server
+from tests.support.stack.s3_server import S3Bucket, s3_bucket
 from tests.support.stack.stage_run import StackRun
 from tests.support.stack.systems import named
 from viridian.api.stage import ExitCode
@@ -19,16 +19,10 @@ KEY = "churn/train.csv"
 FIRST, SECOND = "age,leaves\n31,0\n47,1\n", "age,leaves\n31,0\n47,1\n52,0\n"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Bucket]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as made:
-        yield made
-
-
 @pytest.fixture
-def bucket(server: S3Bucket) -> S3Bucket:
-    server.empty()
-    return server
+def bucket(tmp_path: Path) -> Iterator[S3Bucket]:
+    with s3_bucket(SYSTEM, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -50,10 +44,7 @@ def rows(run: StackRun, bucket: S3Bucket) -> str:
     return file.read_text()
 
 
-def test_a_new_object_starts_a_run_that_gets_its_version(
-    run: StackRun, bucket: S3Bucket, first: str, note_program: Callable[[str, str], None]
-) -> None:
-    note_program("moto", moto_version())
+def test_a_new_object_starts_a_run_that_gets_its_version(run: StackRun, bucket: S3Bucket, first: str) -> None:
     found = resolved(run, **bucket.variables)
     assert found["revision"] == first
     assert found["digest"].startswith("etag:")
@@ -97,3 +88,11 @@ def test_a_version_that_is_gone_is_not_trained_on(run: StackRun, bucket: S3Bucke
     ended = run.container(**bucket.variables)
     assert ended.code == 1
     assert "NoSuchVersion" in ended.log
+
+
+def test_a_wrong_secret_is_told_and_stands_in_no_log(run: StackRun, bucket: S3Bucket, first: str) -> None:
+    resolved(run, **bucket.variables)
+    ended = run.container(**{**bucket.variables, "AWS_SECRET_ACCESS_KEY": "not-the-secret"})
+    assert ended.code == 1
+    assert "SignatureDoesNotMatch" in ended.log
+    assert "not-the-secret" not in ended.log

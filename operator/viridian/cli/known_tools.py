@@ -124,14 +124,14 @@ KNOWN_TOOLS: Final = (
         "`data.uri: quilt+s3://…`",
         ToolConnection.TESTED,
         "quilt",
-        untried="Amazon S3 and the catalog: moto, a mock of S3, has the bucket",
+        untried="Amazon S3, which is a service, and the catalog: versitygw, another S3 server, has the bucket",
     ),
     _maintained(
         "S3",
         "`data.uri: s3://…`",
         ToolConnection.TESTED,
         "s3://",
-        untried="Amazon S3: moto, a mock of it, has the bucket",
+        untried="Amazon S3, which is a service: versitygw, another S3 server, has the bucket",
     ),
     _maintained("Feast", "a stage, by `examples/stack/feast`", ToolConnection.TESTED, "feast"),
     KnownTool(

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.support.live_registry import LiveRegistry
 from tests.support.stack.stage_run import StackRun, StageEnd
 from tests.support.stack.systems import StackSystem
+from viridian.api.stage import ExitCode
 from viridian.ports.mlflow import MlflowRegistry
 
 GOOD_ROWS = "age,leaves\n31,0\n47,1\n"
@@ -43,6 +44,13 @@ class LeadingRun:
     def work(self, **variables: str) -> StageEnd:
         """The Job of the stage ends as its pod has, and the operator reads what is left."""
         return self.run.work(MLFLOW_TRACKING_URI=self._mlflow, MLFLOW_RUN_ID=self._mlflow_run, **variables)
+
+    def leads_to_training(self, **variables: str) -> None:
+        """The work of the orchestrator logs to the MLflow run of the run, whose next stage is the training."""
+        ended = self.work(**variables)
+        assert ended.code == ExitCode.DONE, ended.log
+        assert self.metrics["features.rows"] == 2
+        assert self.run.at_work == "training"
 
     @property
     def metrics(self) -> dict[str, float]:

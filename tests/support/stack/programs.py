@@ -15,6 +15,8 @@ from tests.support.stack.systems import StackSystem
 _FROM_MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "github-actions": ("act", "actionlint"),
     "jira": ("alertmanager",),
+    "quilt": ("versitygw",),
+    "s3": ("versitygw",),
 }
 _OF_DEBIAN: Final[Mapping[str, tuple[Program, ...]]] = {
     "gitlab-ci": (RSYNC,),

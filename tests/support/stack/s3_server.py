@@ -1,69 +1,74 @@
-"""A bucket with versions at moto, which stands in for Amazon S3: it has the interface, and keeps all in memory."""
+"""A bucket with versions at an S3 server, versitygw, which checks each signature and keeps objects as files."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import httpx
-
-from benchmarks.environments import LOCKS, environment
+from localcluster.binaries import program
 from localcluster.ports import free_port
+from tests.support.stack.environment import environment
 from tests.support.stack.server import served
+from tests.support.stack.systems import StackSystem
 
-_LOGIN: Final = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261129/us-east-1/s3/aws4_request"}
-_SECONDS: Final = 60
-_ENABLED: Final = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+_LOGIN: Final = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+_CALL: Final = """
+import boto3, json, sys
+operation, arguments = sys.argv[1:]
+print(json.dumps(getattr(boto3.client("s3"), operation)(Bucket="data", **json.loads(arguments)), default=str))
+"""
 
 
 @dataclass(frozen=True)
 class S3Bucket:
-    """What clients of the bucket `data` are given, and what happens in it."""
+    """What clients of the bucket `data` are given, and what a team does in it."""
 
     address: str
+    python: Path
+    """Of an environment with boto3."""
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """As the Secret of a team has them. moto asks for a login and compares it with nothing."""
-        return {
-            "AWS_ENDPOINT_URL": self.address,
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "example",
-        }
+        """As the Secret of a team has them."""
+        region = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+        return {"AWS_ENDPOINT_URL": self.address, **region, **_LOGIN}
 
     def put(self, key: str, content: str) -> str:
         """The version id of the object that is there now."""
-        answer = httpx.put(f"{self.address}/data/{key}", content=content, headers=_LOGIN, timeout=_SECONDS)
-        return str(answer.raise_for_status().headers["x-amz-version-id"])
+        return str(self.call("put_object", Key=key, Body=content)["VersionId"])
 
     def delete(self, key: str, version: str) -> None:
         """That version is gone for good, as a rule of the life cycle removes it."""
-        place = f"{self.address}/data/{key}"
-        httpx.delete(place, params={"versionId": version}, headers=_LOGIN, timeout=_SECONDS).raise_for_status()
+        self.call("delete_object", Key=key, VersionId=version)
 
-    def empty(self) -> None:
-        """There is no object and no version in it any more."""
-        with httpx.Client(base_url=self.address, headers=_LOGIN, timeout=_SECONDS) as client:
-            client.post("/moto-api/reset").raise_for_status()
-            client.put("/data").raise_for_status()
-            client.put("/data", params={"versioning": ""}, content=_ENABLED).raise_for_status()
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """What boto3 answers."""
+        command = [str(self.python), "-c", _CALL, operation, json.dumps(arguments)]
+        given = {**os.environ, **self.variables}
+        done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[S3Bucket]:
-    """The bucket has to be emptied before its first use, too."""
-    port = free_port()
-    command = [str(environment("moto") / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with served(command, folder, f"http://127.0.0.1:{port}", health="/moto-api/") as address:
-        yield S3Bucket(address)
-
-
-def moto_version() -> str:
-    """The version that the lock pins."""
-    (pinned,) = (line for line in (LOCKS / "moto.txt").read_text().splitlines() if line.startswith("moto=="))
-    return pinned.removeprefix("moto==").removesuffix(" \\")
+def s3_bucket(system: StackSystem, folder: Path) -> Iterator[S3Bucket]:
+    """An empty one, at a server of its own."""
+    port, objects = free_port(), [folder / name for name in ("objects", "versions", "attributes")]
+    for place in objects:
+        place.mkdir()
+    root, versions, attributes = map(str, objects)
+    listening = (f"--port=127.0.0.1:{port}", "--quiet", "--health=/health")
+    command = [program("versitygw"), *listening, "posix", "--versioning-dir", versions, "--sidecar", attributes, root]
+    login = {"ROOT_ACCESS_KEY": _LOGIN["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": _LOGIN["AWS_SECRET_ACCESS_KEY"]}
+    with served(command, folder, f"http://127.0.0.1:{port}", settings=login) as address:
+        bucket = S3Bucket(address, environment(system) / "python")
+        bucket.call("create_bucket")
+        bucket.call("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
+        yield bucket
