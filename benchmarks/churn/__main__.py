@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.churn.counted import Counted, counted
 from benchmarks.rollback.application import Models, models
-from benchmarks.rollback.tool import Decision, World, world
+from benchmarks.rollback.tool import Decision, World, prepared, world
 from benchmarks.rollback.tools import VIRIDIAN
 from benchmarks.rollback.tools.viridian_service import ViridianApplication
 from benchmarks.rollback.traffic import FOREVER, LOST, MAX_REQUESTS, Traffic, traffic
@@ -84,7 +84,7 @@ def main() -> int:
     if not 0 < chosen.requests <= MAX_REQUESTS:
         parser.error(f"--requests: between 1 and {MAX_REQUESTS}")
     failed = 0
-    with world() as opened, models() as known:
+    with world(prepared()) as opened, models() as known:
         for provider in chosen.providers:
             with churn(opened, known, provider, chosen.rate) as running:
                 failed += run(running, provider, chosen.rounds, chosen.requests).others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,10 +58,14 @@ def read(file: Path) -> list[Line]:
 
 
 def report(lines: Sequence[Line], tools: Sequence[str]) -> str:
-    """Every cell with these tools one below the other, and what they cost."""
+    """Every cell with these tools one below the other, and what they cost.
+
+    Good versions are tried in several lanes at once, so what a program used meanwhile is not that of one trial.
+    """
     ordered = [line for tool in tools for line in lines if line.tool == tool]
     cells = sorted({(line.kind, line.rate, line.errors) for line in ordered})
-    return "\n".join([*(_cell(cell, ordered) for cell in cells), *_costs(ordered)])
+    alone = [line for line in ordered if line.kind is Kind.BAD]
+    return "\n".join([*(_cell(cell, ordered) for cell in cells), *_costs(alone)])
 
 
 def _cell(cell: Cell, lines: Sequence[Line]) -> str:
@@ -78,9 +83,10 @@ def _cell(cell: Cell, lines: Sequence[Line]) -> str:
 
 
 def _decided(kind: Kind, lines: Sequence[Line]) -> str:
-    rejected = sum(line.decision is Decision.REJECTED for line in lines)
+    counted = Counter(line.decision for line in lines)
     what = "found" if kind is Kind.BAD else "thrown away"
-    return f"{what}: {rejected} of {len(lines)}"
+    undecided = f", {counted[Decision.NONE]} undecided" if counted[Decision.NONE] else ""
+    return f"{what}: {counted[Decision.REJECTED]} of {len(lines)}{undecided}"
 
 
 def _table(name: str, figure: Figure, unit: str, by_tool: dict[str, list[Line]]) -> str:
@@ -98,7 +104,7 @@ def _table(name: str, figure: Figure, unit: str, by_tool: dict[str, list[Line]])
 
 
 def _costs(lines: Sequence[Line]) -> list[str]:
-    rows = ["\nprograms of the tools, all trials: processor seconds a trial; resident memory"]
+    rows = ["\nprograms of the tools, bad versions: processor seconds a trial; resident memory"]
     programs = sorted({(line.tool, name) for line in lines for name in line.megabytes})
     for tool, name in programs:
         mine = [line for line in lines if line.tool == tool and name in line.megabytes]

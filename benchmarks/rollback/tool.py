@@ -63,19 +63,24 @@ class World:
         return self.kube.get(api_version, kind, name, self.namespace) or {}
 
 
-@contextmanager
-def world() -> Iterator[World]:
-    """The cluster, with a namespace of its own that is gone afterwards."""
+def prepared() -> Cluster:
+    """The cluster with our images."""
     cluster = clusters.choose()
     cluster.up()
     cluster.load(images.build(IMAGES))
-    kubectl = Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, NAMESPACE)
+    return cluster
+
+
+@contextmanager
+def world(cluster: Cluster, namespace: str = NAMESPACE) -> Iterator[World]:
+    """With a namespace of its own that is gone afterwards."""
+    kubectl = Kubectl(str(binaries.program("kubectl")), cluster.kubeconfig, namespace)
     stage.create_namespace(kubectl)
     with tempfile.TemporaryDirectory(prefix="viridian-rollback-") as folder, client(cluster.kubeconfig) as kube:
         try:
             yield World(cluster, kubectl, kube, Path(folder))
         finally:
-            kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
+            kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=true")
 
 
 class Tool(Protocol):
