@@ -101,10 +101,11 @@ def test_later_runs_add_to_the_file_and_the_tables_are_made_of_all(tmp_path: Pat
     file = tmp_path / "folder" / "results.jsonl"
     for tool, seconds in (("second", 4.0), ("first", 1.0), ("first", 3.0)):
         results.add(file, line(tool, Kind.BAD, Decision.REJECTED, seconds))
-    results.add(file, line("first", Kind.HEALTHY, Decision.PROMOTED))
+    for decision in (Decision.PROMOTED, Decision.NONE):
+        results.add(file, line("first", Kind.HEALTHY, decision))
     printed = results.report(results.read(file), ["first", "second"])
     assert "found: 2 of 2" in printed
     assert "1.00 / 2.00 / 3.00 s (n = 2)  x 1.0" in printed
     assert "4.00 / 4.00 / 4.00 s (n = 1)  x 2.0" in printed
-    assert "thrown away: 0 of 1" in printed
-    assert "0.50 / 0.50 / 0.50 s (n = 3)" in printed
+    assert "thrown away: 0 of 2, 1 undecided" in printed
+    assert "operator     0.50 / 0.50 / 0.50 s (n = 2)" in printed, "good versions share the programs of their tool"
