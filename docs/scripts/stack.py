@@ -40,7 +40,8 @@ DVC, Evidently, Feast, MLflow and Airflow also stand [together](stack-together.m
   reached this one, and nothing of the product ran.
 * **Did not run** says what no test has run, and why. It is empty where the whole software ran.
 * **Seconds** are those of the tests, without the installation, on two cores that other work may have shared.
-* `make test`, and so CI, runs pytest and Great Expectations each time, and each example whose files have changed.
+* `make test`, and so CI, runs pytest and Great Expectations each time, and each example whose files have changed, or
+  whose resolver or adapter among ours.
 * Each example has an environment of its own, made by uv and npm from the locks in its folder. Nothing of these systems
   is in the operator's environment.
 """

@@ -204,6 +204,19 @@ def test_what_has_changed_or_failed_or_never_run_is_to_be_run(tmp_path: Path, mo
         assert SYSTEM in selected("changed")
 
 
+@pytest.mark.parametrize(
+    ("slug", "module"),
+    [
+        ("s3", "training/resolvers/buckets.py"),  # its policy calls the resolver
+        ("evidently", "training/checks/findings.py"),  # its adapter imports it
+        ("feast", "api/stage.py"),
+        ("gitlab-ci", "cli/wait_command.py"),
+    ],
+)
+def test_an_example_is_due_when_what_joins_it_is_another_file(slug: str, module: str) -> None:
+    assert systems.OPERATOR / module in systems.named(slug).files()
+
+
 def test_those_that_always_run_are_due_beside_what_has_changed() -> None:
     assert selected("due") == [one for one in WITH_EXAMPLE if one.slug in ALWAYS or one in selected("changed")]
     assert {system.slug for system in selected("due")} >= set(ALWAYS)

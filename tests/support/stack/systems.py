@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,19 @@ from viridian.cli.known_tools import KNOWN_TOOLS, KnownTool
 EXAMPLES: Final = REPOSITORY / "examples" / "stack"
 TESTS: Final = REPOSITORY / "tests" / "stack"
 RESULTS: Final = TESTS / "results"
+OPERATOR: Final = REPOSITORY / "operator" / "viridian"
+
+_JOINED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "git": ("training/resolvers/git_files.py",),
+    "dvc": ("training/resolvers/dvc_files.py", "training/resolvers/git_files.py"),
+    "lakefs": ("training/resolvers/lakefs_files.py",),
+    "quilt": ("training/resolvers/buckets.py",),
+    "s3": ("training/resolvers/buckets.py",),
+    "mlflow": ("receiver/event_formats.py",),
+    "pytest": ("training/junit.py", "training/junit_xml.py"),
+    **dict.fromkeys(("jenkins", "gitlab-ci", "github-actions"), ("cli/wait_command.py",)),
+}
+"""What manifests, pipelines and webhooks of an example call: resolvers, adapters, a command."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +68,29 @@ class StackSystem:
         return RESULTS / f"{self.slug}.json"
 
     def files(self) -> list[Path]:
-        """The example and its test, in a fixed order."""
+        """The example, its test, and what of ours it is joined by, in a fixed order."""
         example = (path for path in self.folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        return [*sorted(example), self.test]
+        found = sorted(example)
+        imported = {module for path in found if path.suffix == ".py" for module in _imported_modules(path)}
+        return [*found, self.test, *sorted({OPERATOR / path for path in _JOINED_BY.get(self.slug, ())} | imported)]
 
     def digest(self) -> str:
-        """Of the example and its test: a result is of these files and of no others."""
+        """Of these files: a result is of them and of no others."""
         found = hashlib.sha256()
         for path in self.files():
             content = path.read_bytes()
             found.update(f"{path.relative_to(REPOSITORY).as_posix()} {len(content)}\n".encode() + content)
         return found.hexdigest()[:32]
+
+
+def _imported_modules(path: Path) -> Iterator[Path]:
+    """The modules of ours that a file imports; a package counts for nothing, since only others are in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("viridian"):
+            parts = str(node.module).split(".")[1:]
+            place = OPERATOR.joinpath(*parts)
+            candidates = (place.with_suffix(".py"), *(place / f"{name.name}.py" for name in node.names))
+            yield from (candidate for candidate in candidates if candidate.is_file())
 
 
 CATEGORIES: Final = {
