@@ -14,9 +14,9 @@ from demo.customers import post
 from demo.kubectl import Kubectl
 from localcluster import clusters, envoy_gateway
 from tests.cluster.conftest import Operator
-from tests.support.kube import Kube, Object
-from tests.support.node.deployment import seconds_of
-from tests.support.node.gateway import HOSTNAME, Gateway, Routed, assert_share, each, lines_with
+from tests.support.kube import Kube, Object, eventually
+from tests.support.node.deployment import Deployed, seconds_of
+from tests.support.node.gateway import HOSTNAME, Gateway, OwnRoute, Routed, assert_share, each, lines_with
 from tests.support.node.registry import RAISES, ClusterRegistry
 from tests.support.node.users import Users
 
@@ -102,6 +102,31 @@ def test_a_bad_version_is_reverted_and_nobody_else_fails(
     assert set(told.failures - before.failures) == {revision}, [line for line in told.lines if "none" in line["seen"]]
 
 
+@pytest.mark.parametrize("mode", ["Mirrored", "Live"])
+def test_a_drill_under_load_costs_no_request_and_its_seconds_are_in_the_status(
+    routed: Routed, callers: Users, mode: str
+) -> None:
+    champion = routed.champion["revision"]
+    routed.apply(drill={"cron": "0 4 1 1 *", "mode": mode, "duration": "10s"})
+    routed.until(routed.is_at_rest, "rest")
+    failed = callers.told().failed
+    routed.annotate("drill", champion)
+    drill = routed.until(
+        lambda status: (status.get("drill") or {}).get("mode") == mode and status["drill"].get("endedAt"),
+        f"the end of the drill {mode}",
+    )["drill"]
+    told = callers.await_answers(RATE)
+    print(f"drill {mode}: {drill}")
+    assert drill["outcome"] == "Passed", drill
+    assert 0 < drill["seconds"] < 10
+    assert drill["requests"] >= 5 * RATE
+    assert drill["errors"] == 0
+    assert told.failed == failed
+    seen = set(told.between(seconds_of(drill["startedAt"]) + 1, seconds_of(drill["endedAt"]) - 1).answers)
+    assert seen == {drill["revision"] if mode == "Live" else champion}, "who answered the users"
+    assert set(told.lines[-1]["seen"]) == {champion}
+
+
 def test_testers_meet_the_challenger_before_anybody_else(
     routed: Routed, gateway: Gateway, registry: ClusterRegistry, cluster: Kubectl
 ) -> None:
@@ -166,7 +191,48 @@ def test_users_with_a_cookie_stay_with_the_version_that_they_met(
     routed.until(routed.is_at_rest, "rest")
 
 
-def until_weight(routed: Routed, weight: int) -> str:
+def test_a_rule_of_a_users_own_route_is_joined_moved_and_given_back_without_a_failed_request(
+    routed: Routed, gateway: Gateway, registry: ClusterRegistry, kubectl: Kubectl
+) -> None:
+    own = OwnRoute(gateway, "shop.example.com")
+    own.apply(backend=routed.name)
+    shop = Deployed(routed.kube, routed.namespace, "shop")
+    version = registry.publish(shop.registered)
+    shop.apply()
+    shop.until_serves(version)
+    where = {"LOAD_URL": f"http://{gateway.address}/invocations", "LOAD_HOST": own.hostname}
+    callers = Users.start(kubectl, "shoppers", rate=RATE // 2, settings=where)
+    others = own.rule("about")
+    assert set(callers.told().answers) == {routed.champion["revision"]}, "the rule leads to another Service yet"
+
+    own.agree(shop.name)
+    shop.apply(traffic=own.joined)
+    shop.until_condition("RouteJoined", "True")
+    first = shop.champion["revision"]
+    eventually(lambda: set(callers.told().lines[-1]["seen"]) == {first}, what="the move to the model that joined")
+    shop.apply(traffic=own.joined, rollout={"steps": [{"name": "third", "weight": 33, "duration": "10m"}]})
+    registry.publish(shop.registered)
+    challenger = until_weight(shop, 33)
+    callers.await_answers(RATE)
+    began = callers.told().lines[-1]["at"]
+    callers.await_answers(1_000)
+    told = callers.told()
+    assert_share(told.between(began, told.lines[-1]["at"]), challenger, 33, deviations=4)
+
+    shop.apply(traffic=own.joined)
+    shop.until(lambda status: (status.get("champion") or {}).get("revision") == challenger, "the promotion")
+    shop.until(shop.is_at_rest, "rest")
+    shop.apply()
+    eventually(
+        lambda: set(callers.told().lines[-1]["seen"]) == {routed.champion["revision"]}, what="the rule that is back"
+    )
+    assert own.rule("predict")["backendRefs"][0]["name"] == routed.name
+    assert own.rule("about") == others
+    assert callers.told().failed == 0, callers.told().failures
+    callers.stop()
+
+
+def until_weight(routed: Deployed, weight: int) -> str:
     """Waits until the step with this weight has begun; the revision of the challenger."""
 
     def lasts(status: Object) -> bool:

@@ -100,6 +100,47 @@ class Routed(Deployed):
         return samples
 
 
+@dataclass(frozen=True)
+class OwnRoute:
+    """An HTTPRoute of a user, with a rule that a model may join and one that is nobody else's."""
+
+    gateway: Gateway
+    hostname: str
+    name: str = "own"
+
+    def apply(self, backend: str) -> None:
+        """Both rules lead to this Service."""
+        backends = [{"name": backend, "port": 8080}]
+        rules = [
+            {"name": "predict", "matches": [_path("/invocations")], "backendRefs": backends},
+            {"name": "about", "matches": [_path("/v2")], "backendRefs": backends},
+        ]
+        spec = {"parentRefs": [{"name": "public"}], "hostnames": [self.hostname], "rules": rules}
+        self.gateway.kube.apply({**self.identity, "spec": spec})
+
+    def agree(self, model: str) -> None:
+        """What its owner writes so that a model may join it."""
+        labels = {"adopt.viridian.dev/model-deployment": model}
+        self.gateway.kube.merge(self.identity, {"metadata": {"labels": labels}})
+
+    @property
+    def identity(self) -> Object:
+        metadata = {"name": self.name, "namespace": self.gateway.namespace}
+        return {"apiVersion": GATEWAY_API, "kind": "HTTPRoute", "metadata": metadata}
+
+    @property
+    def joined(self) -> Object:
+        """`spec.traffic` of the model that joins."""
+        return {"provider": "Gateway", "gateway": {"join": {"route": self.name, "rule": "predict"}}}
+
+    def rule(self, name: str) -> Object:
+        return next(rule for rule in self.gateway.route(self.name)["spec"]["rules"] if rule.get("name") == name)
+
+
+def _path(prefix: str) -> Object:
+    return {"path": {"type": "PathPrefix", "value": prefix}}
+
+
 def lines_with(told: OutcomeInput, samples: list[tuple[float, int]], weight: int) -> OutcomeInput:
     """The lines that tell of a time in which every sample had this weight, some time before and after as well."""
 
