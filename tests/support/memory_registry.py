@@ -19,6 +19,7 @@ from viridian.api.registry import (
     TAG_RUN,
     TAG_TRAIL,
     LoggedModel,
+    ModelHistory,
     ModelsPage,
     ModelVersion,
     RegisteredModel,
@@ -38,6 +39,14 @@ class _Model:
     aliases: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     made: int = 0
+    created: int = 0
+    created_of: dict[str, int] = field(default_factory=dict)
+    """Version to its creation, in milliseconds since 1970."""
+
+    @property
+    def history(self) -> ModelHistory:
+        newest = max(map(int, self.versions), default=0)
+        return ModelHistory(self.created, newest, self.created_of.get(str(newest), 0))
 
 
 class MemoryRegistry:
@@ -53,6 +62,8 @@ class MemoryRegistry:
         self.after_write: Callable[[str], None] | None = None
         """Called with the method's name after each single write took effect; what it raises, the caller gets."""
         self.page_size = 100
+        self.milliseconds = 0
+        """Since 1970, when something was made last."""
         self.calls: Counter[str] = Counter()
         self.writes: list[str] = []
         self._lost: Counter[str] = Counter()
@@ -66,16 +77,13 @@ class MemoryRegistry:
     async def model(self, name: str) -> RegisteredModel | None:
         await self._called("model")
         model = self._models.get(name)
-        return RegisteredModel(name=name, aliases=dict(model.aliases), tags=dict(model.tags)) if model else None
+        return _registered(name, model) if model else None
 
     async def models(self, page_token: str = "") -> ModelsPage:
         await self._called("models")
         names = sorted(self._models)
         start = int(page_token or "0")
-        found = tuple(
-            RegisteredModel(name=name, aliases=dict(self._models[name].aliases), tags=dict(self._models[name].tags))
-            for name in names[start : start + self.page_size]
-        )
+        found = tuple(_registered(name, self._models[name]) for name in names[start : start + self.page_size])
         after = start + self.page_size
         return ModelsPage(models=found, next_token=str(after) if after < len(names) else "")
 
@@ -106,11 +114,14 @@ class MemoryRegistry:
             return existing
         await self._take_time()
         if name not in self._models:
-            self._models[name] = _Model(tags={TAG_MODEL_DEPLOYMENT: owner} if owner else {})
+            self._models[name] = _Model(
+                tags={TAG_MODEL_DEPLOYMENT: owner} if owner else {}, created=self._next_millisecond()
+            )
             self._wrote("register")
         model = self._models[name]
         model.made += 1
         version = str(model.made)
+        model.created_of[version] = self._next_millisecond()
         model.versions[version] = ModelVersion(
             name=name, version=version, source=source, uri=download_uri(source), run_id=run_id or None, tags=dict(tags)
         )
@@ -220,9 +231,10 @@ class MemoryRegistry:
         self, name: str, tags: Mapping[str, str] | None = None, source: str | None = None, run_id: str | None = None
     ) -> str:
         """A person registers a version by hand."""
-        model = self._models.setdefault(name, _Model())
+        model = self._models.setdefault(name, _Model(created=self._next_millisecond()))
         model.made += 1
         version = str(model.made)
+        model.created_of[version] = self._next_millisecond()
         source = source or f"models:/m-{self._new_id()}"
         model.versions[version] = ModelVersion(
             name=name, version=version, source=source, uri=download_uri(source), run_id=run_id, tags=dict(tags or {})
@@ -231,7 +243,7 @@ class MemoryRegistry:
 
     def tag_model(self, name: str, tags: Mapping[str, str]) -> None:
         """MLflow's administrator sets tags of the registered model."""
-        self._models.setdefault(name, _Model()).tags |= tags
+        self._models.setdefault(name, _Model(created=self._next_millisecond())).tags |= tags
 
     def tags(self, name: str) -> Mapping[str, str]:
         """The registered model's own."""
@@ -247,6 +259,10 @@ class MemoryRegistry:
         model = self._models[name]
         del model.versions[version]
         model.aliases = {alias: target for alias, target in model.aliases.items() if target != version}
+
+    def restart_numbers(self, name: str, *, after: int) -> None:
+        """A backup is restored that knows no version after that one."""
+        self._models[name].made = after
 
     def delete_model(self, name: str) -> None:
         del self._models[name]
@@ -321,9 +337,17 @@ class MemoryRegistry:
             raise RegistryMissing(f"the registry knows no run {run_id}")
         self._runs[run_id] = replace(run, tags={**run.tags, **(tags or {})})
 
+    def _next_millisecond(self) -> int:
+        self.milliseconds += 1
+        return self.milliseconds
+
     def _new_id(self) -> str:
         self._sequence += 1
         return f"{self._sequence:032x}"
+
+
+def _registered(name: str, model: _Model) -> RegisteredModel:
+    return RegisteredModel(name=name, aliases=dict(model.aliases), tags=dict(model.tags), history=model.history)
 
 
 def download_uri(source: str) -> str:

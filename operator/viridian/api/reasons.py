@@ -58,6 +58,7 @@ BAD_SIGNATURE = "BadSignature"  # the version is not what it was signed as
 MODEL_NOT_FOUND = "ModelNotFound"  # the registry has no such model
 ALIAS_NOT_FOUND = "AliasNotFound"  # the model has no such alias
 VERSION_NOT_FOUND = "VersionNotFound"  # the model has no such version
+VERSION_REPLACED = "VersionReplaced"  # the registry began anew: the pinned number is another version than the one here
 REGISTRY_UNAVAILABLE = "RegistryUnavailable"  # the registry does not answer; what runs goes on
 REGISTRY_REFUSED = "RegistryRefused"  # the registry answers and refuses
 NOT_YOURS = "NotYours"  # the registered model belongs to other namespaces; the message says to which, and by what

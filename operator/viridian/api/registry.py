@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from viridian.api.features import digest_shown
 
@@ -80,6 +80,32 @@ class RunStatus(StrEnum):
     KILLED = "KILLED"
 
 
+class ModelHistory(NamedTuple):
+    """How far a registered model has come. Times are milliseconds since 1970; 0 where the registry does not say."""
+
+    created: int = 0
+    newest: int = 0
+    """Number of its newest version; 0 while it has none."""
+    newest_created: int = 0
+
+    def first_replaced(self, now: ModelHistory) -> int | None:
+        """The smallest number that may belong to another version by now; None where this history simply goes on.
+
+        MLflow gives no number twice. A registry that lost its database, was restored from a backup, or has a model
+        that was deleted and made again does.
+        """
+        if self.created and now.created and self.created != now.created:
+            return 1
+        if now.newest < self.newest:
+            return now.newest + 1
+        if now.newest and now.newest == self.newest and now.newest_created != self.newest_created:
+            return now.newest
+        return None
+
+
+NO_HISTORY: Final = ModelHistory()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
     """A model's name, its own tags and everything its aliases point at, read in one call."""
@@ -88,6 +114,7 @@ class RegisteredModel:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """alias -> version"""
     tags: Mapping[str, str] = field(default_factory=dict)
+    history: ModelHistory = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,6 +24,8 @@ from viridian.ports.registry import Registry, RegistryError
 from viridian.registry_sync.decide import decide
 from viridian.registry_sync.input import SyncInput, models_to_write
 from viridian.rollout.input import parse_records
+from viridian.rollout.records import RevisionRecord, ServedModel
+from viridian.rollout.replaced_versions import is_another, may_be_another
 from viridian.rollout.traffic.service import record_of
 
 
@@ -46,7 +48,7 @@ class RegistrySync:
         records = parse_records([found for found in listed if belongs(found, uid) is Belongs.OURS])
         serves = live is not None and belongs(live, uid) is Belongs.OURS
         names = sorted(models_to_write(records))
-        read = await asyncio.gather(*(self._read(key.namespace, name) for name in names))
+        read = await asyncio.gather(*(self._read(key.namespace, name, records.values()) for name in names))
         inputs = SyncInput(
             name=key.name,
             namespace=key.namespace,
@@ -54,8 +56,9 @@ class RegistrySync:
             status=manifest.get("status") or {},
             records=records,
             traffic=record_of(live) if serves else None,
-            owners={name: owners for name, (owners, _) in zip(names, read, strict=True)},
-            aliases={name: model.aliases for name, (_, model) in zip(names, read, strict=True) if model is not None},
+            owners={name: owners for name, (owners, _, _) in zip(names, read, strict=True)},
+            aliases={model.name: model.aliases for _, model, _ in read if model is not None},
+            replaced=frozenset().union(*(replaced for _, _, replaced in read)),
             ticket=text(manifest, "spec", "governance", "ticketRef"),
             rules=self.rules,
         )
@@ -73,10 +76,25 @@ class RegistrySync:
     async def forget(self, key: Key) -> None:
         """Nothing is remembered."""
 
-    async def _read(self, namespace: str, name: str) -> tuple[Owners | OwnersUnknown, RegisteredModel | None]:
+    async def _read(
+        self, namespace: str, name: str, records: Iterable[RevisionRecord]
+    ) -> tuple[Owners | OwnersUnknown, RegisteredModel | None, frozenset[str]]:
+        """To whom the model belongs, the model, and the revisions whose number is another version's by now."""
         registry = self.registries.of(namespace)
         try:
             model = await registry.model(name)
-            return await owners_of_read(registry, model), model
+            replaced = await _replaced(registry, model, records) if model is not None else frozenset[str]()
+            return await owners_of_read(registry, model), model, replaced
         except RegistryError as error:
-            return OwnersUnknown(error.reason, error.message), None
+            return OwnersUnknown(error.reason, error.message), None, frozenset()
+
+
+async def _replaced(registry: Registry, model: RegisteredModel, records: Iterable[RevisionRecord]) -> frozenset[str]:
+    doubted = [one for one in records if one.model.name == model.name and may_be_another(one, model.history)]
+    found = await asyncio.gather(*(registry.version(model.name, one.model.version or "") for one in doubted))
+    pairs = zip(doubted, found, strict=True)
+    return frozenset(
+        one.revision
+        for one, version in pairs
+        if version is not None and is_another(one.model, ServedModel.registered(version))
+    )

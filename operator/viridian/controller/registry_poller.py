@@ -71,6 +71,8 @@ class RegistryPoller:
             moved = self._silent(error, followed)
         else:
             self._note_refusal(error, followed)
+            if self._silent_since is not None:
+                self._table.forget_details()
             self._silent_since = None
             moved |= self._table.answering(followed)
         self._table.filled.set()
@@ -86,7 +88,7 @@ class RegistryPoller:
             for model in page.models:
                 if model.name in followed:
                     missing.discard(model.name)
-                    if self._table.learn_aliases(model.name, model.aliases, stamp):
+                    if self._table.learn_model(model.name, model, stamp):
                         moved.add(model.name)
             page_token = page.next_token
             if not page_token:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from viridian.api import reasons
@@ -92,8 +92,8 @@ class RegistryReader:
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
                 if not question.version and not question.run:
-                    return self._table.learn_aliases(question.model, await self._aliases(question.model), stamp)
-                return self._table.learn_detail(question, await self._detail(question))
+                    return self._table.learn_model(question.model, await self._registry.model(question.model), stamp)
+                return self._table.learn_detail(question, await self._detail(question), stamp)
         except RegistryError as error:
             return self._table.fail(question, unresolved(error))
         except TimeoutError:
@@ -103,17 +103,11 @@ class RegistryReader:
             log.exception("a mistake in the operator", extra={"model": question.model})
             return self._table.fail(question, Unresolved(reasons.REGISTRY_UNAVAILABLE, repr(error), lasting=False))
 
-    async def _aliases(self, model: str) -> Mapping[str, str] | None:
-        found = await self._registry.model(model)
-        return None if found is None else found.aliases
-
     async def _detail(self, question: Question) -> ServedModel | str | None:
         if question.run:
             return await self._registry.version_of_run(question.model, question.run)
         found = await self._registry.version(question.model, question.version)
-        if found is None:
-            return None
-        return ServedModel(found.uri, found.name, found.version, found.digest, found.run_id, found.features)
+        return None if found is None else ServedModel.registered(found)
 
 
 def unresolved(error: RegistryError) -> Unresolved:

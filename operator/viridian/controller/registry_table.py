@@ -13,6 +13,7 @@ from sys import intern
 from typing import Final, NamedTuple
 
 from viridian.api.modeldeployment import RegistryModel
+from viridian.api.registry import ModelHistory, RegisteredModel
 from viridian.rollout.input import Unresolved
 from viridian.rollout.records import ServedModel
 
@@ -20,6 +21,9 @@ AGE_SECONDS: Final = 13.5
 """After so long a failed answer, or one that a person may have changed, is asked for again where a pass needs it."""
 MAX_DETAILS: Final = 16_384
 """Versions and runs that are kept, of which each has some 500 bytes."""
+
+_NONE: Final = 2**63
+"""Larger than the number of any version."""
 
 Aliases = tuple[tuple[str, str], ...]
 """Alias and version, sorted. Smaller than a dictionary: a large registry has thousands of them."""
@@ -63,6 +67,9 @@ class _KnownModel:
     aliases: Aliases | None
     stamp: int
     """When they were asked for, in the order of questions and writes."""
+    history: ModelHistory
+    replaced_from: int
+    """Versions with this number and larger ones may be others than before: the registry began anew meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class RegistryTable:
         self._models: dict[str, _KnownModel] = {}
         self._details: dict[Question, _KnownDetail] = {}
         self._failures: dict[Question, _FailedQuestion] = {}
+        self._began_anew: dict[str, int] = {}
+        """Model to when details of it were dropped last."""
         self._written: dict[str, int] = {}
         """Model to when this operator wrote to it last."""
         self._stamp = 0
@@ -110,6 +119,11 @@ class RegistryTable:
         if known is None:
             raise NotRead(question)
         return None if known.aliases is None else dict(known.aliases)
+
+    def history(self, model: str) -> tuple[ModelHistory, int]:
+        """How far a model has come, and from which number on its versions may have been replaced."""
+        known = self._models.get(model)
+        return (known.history, known.replaced_from) if known is not None else (ModelHistory(), _NONE)
 
     def version(self, model: str, version: str, *, may_vanish: bool) -> ServedModel | None:
         """A version; None where there is none. One that `may_vanish` is asked for again from time to time."""
@@ -140,21 +154,26 @@ class RegistryTable:
         self._stamp += 1
         return self._stamp
 
-    def learn_aliases(self, model: str, aliases: Mapping[str, str] | None, stamp: int) -> bool:
+    def learn_model(self, name: str, found: RegisteredModel | None, stamp: int) -> bool:
         """Keep an answer that was asked for at that moment; whether those who know another one must look again."""
-        known = self._models.get(model)
-        if stamp < self._written.get(model, 0) or (known is not None and stamp < known.stamp):
+        known = self._models.get(name)
+        if stamp < self._written.get(name, 0) or (known is not None and stamp < known.stamp):
             return False
-        pairs = None if aliases is None else tuple(sorted((intern(a), intern(v)) for a, v in aliases.items()))
-        failed = self._failures.pop(Question(model), None) is not None
-        if known is not None and known.aliases == pairs:
-            self._models[model] = _KnownModel(known.aliases, stamp)
-            return failed
-        self._models[model] = _KnownModel(pairs, stamp)
-        return failed or known is not None
+        history = found.history if found is not None else ModelHistory()
+        replaced = known.history.first_replaced(history) if known is not None else None
+        if replaced is not None:
+            self._drop_details({name})
+        replaced_from = min(replaced or _NONE, known.replaced_from if known is not None else _NONE)
+        pairs = None if found is None else tuple(sorted((intern(a), intern(v)) for a, v in found.aliases.items()))
+        failed = self._failures.pop(Question(name), None) is not None
+        same = known is not None and known.aliases == pairs
+        self._models[name] = _KnownModel(known.aliases if same and known else pairs, stamp, history, replaced_from)
+        return failed or replaced is not None or (known is not None and not same)
 
-    def learn_detail(self, question: Question, value: ServedModel | str | None) -> bool:
+    def learn_detail(self, question: Question, value: ServedModel | str | None, stamp: int) -> bool:
         """The same of a version or of a run."""
+        if stamp < self._began_anew.get(question.model, 0):
+            return True  # the answer may be of the registry as it was before: who needs it asks again
         known = self._details.pop(question, None)
         self._details[question] = _KnownDetail(value, self._clock())
         while len(self._details) > self._most:
@@ -191,6 +210,9 @@ class RegistryTable:
             del self._models[name]
         for name in self._written.keys() - models:
             del self._written[name]
+        self._drop_details({question.model for question in self._details}.difference(models))
+        for name in self._began_anew.keys() - models:
+            del self._began_anew[name]
 
     def answering(self, models: frozenset[str]) -> frozenset[str]:
         """The registry answers: which of these models it has been silent about before."""
@@ -200,14 +222,26 @@ class RegistryTable:
         outage, self.outage = self.outage, None
         return models if outage is not None else models & {question.model for question in silent}
 
+    def forget_details(self) -> None:
+        """The registry was away: it may have come back without some versions, or with others in their place."""
+        self._drop_details({question.model for question in self._details})
+
     def clear(self) -> None:
-        """Nobody has looked for a while: aliases may point anywhere by now. Versions do not change."""
+        """Nobody has looked for a while: aliases and numbers may lead anywhere by now."""
         self._models.clear()
+        self.forget_details()
         self._failures.clear()
         self.outage = None
         self.filled.clear()
 
     # ---- inside
+
+    def _drop_details(self, models: set[str]) -> None:
+        if not models:
+            return
+        for question in [one for one in self._details if one.model in models]:
+            del self._details[question]
+        self._began_anew |= dict.fromkeys(models, self.stamp())
 
     def _detail(self, question: Question) -> _KnownDetail:
         self._check_failure(question)

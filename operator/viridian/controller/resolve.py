@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from viridian.api import reasons
@@ -13,6 +13,7 @@ from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_table import NotAnswered, NotRead, RegistryTable, Wanted
 from viridian.rollout.input import UNREAD, Unresolved
 from viridian.rollout.records import RevisionRecord, ServedModel
+from viridian.rollout.replaced_versions import is_another, may_be_another
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def registered(
         )
         return _seen_by_poller(reasons.ALIAS_NOT_FOUND, message)
     model = _version(table, wanted, number, records)
+    if isinstance(model, Unresolved):
+        return model
     if model is None:
         return _lasting(reasons.VERSION_NOT_FOUND, f"the registered model {name!r} has no version {number}")
     first = table.version_of_run(name, model.run) if wanted.signed and model.run is not None else None
@@ -84,14 +87,19 @@ def registered(
 
 def _version(
     table: RegistryTable, wanted: Wanted, number: str, records: Iterable[RevisionRecord]
-) -> ServedModel | None:
+) -> ServedModel | Unresolved | None:
     """A version never changes, so its record holds what the registry would say.
 
     An alias goes with its version. One that is pinned may be deleted without a trace: until it has served as champion,
-    the registry is asked whether it is still there.
+    the registry is asked whether it is still there. So it is where the registry may have begun anew.
     """
     pinned = wanted.model.version is not None
-    recorded = [record for record in records if _holds(record, wanted, number)]
+    history, replaced_from = table.history(wanted.model.name)
+    known = [record for record in records if _holds(record, wanted, number)]
+    replaced = number.isdecimal() and int(number) >= replaced_from
+    recorded = [record for record in known if not replaced and not may_be_another(record, history)]
+    if known and not recorded:
+        return _compared(table.version(wanted.model.name, number, may_vanish=pinned), known, pinned=pinned)
     if recorded and (not pinned or any(record.promoted_at for record in recorded)):
         return recorded[0].model
     try:
@@ -101,6 +109,24 @@ def _version(
             raise
         table.note(unread.question)
         return recorded[0].model
+
+
+def _compared(
+    found: ServedModel | None, known: Sequence[RevisionRecord], *, pinned: bool
+) -> ServedModel | Unresolved | None:
+    """What the registry has under the number of these records. An alias was set on it by somebody; a pin is older."""
+    if found is None:
+        served = (record.model for record in known if record.promoted_at)
+        return next(served, None) if pinned else None
+    same = next((record.model for record in known if not is_another(record.model, found)), None)
+    if same is not None or not pinned:
+        return same or found
+    message = (
+        f"version {found.version} of the registered model {found.name!r} is not the one that was deployed here: the "
+        "registry has begun anew since, and what runs goes on; register the model that is meant once more and pin its "
+        "number, or follow an alias"
+    )
+    return _lasting(reasons.VERSION_REPLACED, message)
 
 
 def _holds(record: RevisionRecord, wanted: Wanted, number: str) -> bool:

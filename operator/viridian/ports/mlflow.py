@@ -31,7 +31,7 @@ from viridian.ports.mlflow_api import (
     MlflowApi,
     MlflowResponse,
 )
-from viridian.ports.mlflow_responses import models_page
+from viridian.ports.mlflow_responses import history_of, models_page
 from viridian.ports.registry import RegistryMissing, RegistryRefused, RegistryUnavailable
 
 RUN_NAME_TAG: Final = "mlflow.runName"
@@ -241,7 +241,9 @@ def done(answer: MlflowResponse) -> dict[str, Any]:
 
 def registered_from(name: str, body: Mapping[str, Any]) -> RegisteredModel:
     aliases = {alias["alias"]: alias["version"] for alias in body.get("aliases", [])}
-    return RegisteredModel(name=name, aliases=aliases, tags=pairs(body))
+    latest = ((one["version"], one.get("creation_timestamp", 0)) for one in body.get("latest_versions", []))
+    history = history_of(body.get("creation_timestamp", 0), latest)
+    return RegisteredModel(name=name, aliases=aliases, tags=pairs(body), history=history)
 
 
 def run_from(body: Mapping[str, Any]) -> TrainingRun:

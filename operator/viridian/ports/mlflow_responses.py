@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from viridian.api.registry import ModelsPage, RegisteredModel, RunStatus
+from viridian.api.registry import ModelHistory, ModelsPage, RegisteredModel, RunStatus
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -16,6 +17,10 @@ class _Part(msgspec.Struct, frozen=True):
 
 _MAX_ITEMS: Final = msgspec.Meta(max_length=20_000)
 """Entries of a list: nobody has so many, and each costs some hundred bytes."""
+
+
+_Moment = int | Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]
+"""Milliseconds since 1970."""
 
 
 class _Tag(_Part, frozen=True):
@@ -39,8 +44,15 @@ class _Alias(_Part, frozen=True):
     version: str
 
 
+class _LatestVersion(_Part, frozen=True):
+    version: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]
+    creation_timestamp: _Moment = 0
+
+
 class _RegisteredModel(_Part, frozen=True):
     name: str = ""
+    creation_timestamp: _Moment = 0
+    latest_versions: Annotated[list[_LatestVersion], _MAX_ITEMS] = []
     aliases: Annotated[list[_Alias], _MAX_ITEMS] = []
     tags: Annotated[list[_Tag], _MAX_ITEMS] = []
 
@@ -148,10 +160,19 @@ def models_page(body: bytes | bytearray) -> dict[str, Any]:
             name=one.name,
             aliases={alias.alias: alias.version for alias in one.aliases},
             tags={tag.key: tag.value or "" for tag in one.tags},
+            history=history_of(
+                one.creation_timestamp, ((v.version, v.creation_timestamp) for v in one.latest_versions)
+            ),
         )
         for one in found.registered_models
     )
     return {"page": ModelsPage(models=models, next_token=found.next_page_token)}
+
+
+def history_of(created: int | str, latest: Iterable[tuple[str, int | str]]) -> ModelHistory:
+    """The history of a registered model, by its creation and the number and creation of its newest version a stage."""
+    newest, newest_created = max(((int(version), int(at)) for version, at in latest), default=(0, 0))
+    return ModelHistory(int(created), newest, newest_created)
 
 
 def failure(body: bytes | bytearray) -> tuple[str, str]:

@@ -47,11 +47,24 @@ def decide(inputs: SyncInput, now: datetime) -> Plan:
     return Plan(
         actions=actions,
         status={"conditions": conditions} if conditions else {},
-        news=tuple(
-            Event(EventType.WARNING, reasons.EVENT_REGISTRY_NOT_SYNCED, f"{one.reason}: {one.message}") for one in new
+        news=(
+            *(_not_synced(f"{one.reason}: {one.message}") for one in new),
+            *(_not_synced(_gone(record)) for record in unsynced(inputs.records) if record.revision in inputs.replaced),
         ),
         wake=_wake(actions, findings, now),
         summary=f"registry: {len(actions)} writes" if actions else "registry: in sync",
+    )
+
+
+def _not_synced(message: str) -> Event:
+    return Event(EventType.WARNING, reasons.EVENT_REGISTRY_NOT_SYNCED, message)
+
+
+def _gone(record: RevisionRecord) -> str:
+    outcome = record.decision.outcome if record.decision is not None else ""
+    return (
+        f"{reasons.VERSION_REPLACED}: the registry has begun anew, and another model has the number of version "
+        f"{record.model.version} of {record.model.name!r} that was here {outcome}: neither tags nor aliases are written"
     )
 
 
@@ -61,7 +74,7 @@ def _actions(inputs: SyncInput) -> Iterator[Action]:
     Two ModelDeployments of one registered model would move its aliases to and fro for ever.
     """
     waiting = unsynced(inputs.records)
-    timely = [record for record in waiting if not _must_wait(inputs, record)]
+    timely = [r for r in waiting if not _must_wait(inputs, r) and r.revision not in inputs.replaced]
     for model in sorted({record.model.name for record in timely if record.model.name}):
         if _stands(inputs, model, Standing.UNCLAIMED):
             yield ClaimModel(model, _claimant(inputs))
@@ -79,13 +92,17 @@ def _tagging(inputs: SyncInput, record: RevisionRecord) -> TagVersion:
 
 
 def _mark(inputs: SyncInput, record: RevisionRecord, aliases: Sequence[SetAlias]) -> Annotate:
-    """Wanted for each record that waits, and not tried for one whose tags are not written in this pass."""
+    """Wanted for each record that waits, and not tried for one whose tags are not written in this pass.
+
+    A version that is gone takes nothing any more.
+    """
+    replaced = record.revision in inputs.replaced
     return Annotate(
         "apps/v1",
         "ControllerRevision",
         revision_record(inputs.name, record.revision),
         {SYNCED_ANNOTATION: record.decision.at if record.decision is not None else ""},
-        confirms=(_tagging(inputs, record).target, *(alias.target for alias in aliases)),
+        confirms=() if replaced else (_tagging(inputs, record).target, *(alias.target for alias in aliases)),
         manager=REGISTRY_SYNC_MANAGER,
     )
 
@@ -129,6 +146,8 @@ def _aliases(inputs: SyncInput, traffic: Traffic) -> Iterator[SetAlias]:
     known = inputs.aliases.get(champion.model.name, {})
     for alias, record in ((ALIAS_CHAMPION, champion), (ALIAS_PREVIOUS, _previous(inputs, traffic))):
         if record is None or record.model.name != champion.model.name or not record.model.version:
+            continue
+        if record.revision in inputs.replaced:
             continue
         if known.get(alias) != record.model.version:
             yield SetAlias(champion.model.name, alias, record.model.version)

@@ -30,6 +30,8 @@ class SyncInput:
     """`spec.governance.ticketRef`."""
     rules: tuple[OwnerRule, ...] = ()
     """The operator's configuration of owners."""
+    replaced: frozenset[str] = frozenset()
+    """Revisions whose version has left the registry, and whose number belongs to another one by now."""
     obstacles: Obstacles = field(default_factory=dict)
 
 

@@ -75,12 +75,14 @@ def _meant_holdout(state: RetrainingState) -> str:
 def _champion(registry: RegistryResult, candidate: ModelVersion, label_definition: str) -> Champion | None:
     """Whom to compare with. A candidate that was handed over before may already serve: it is not its own rival.
 
-    Numbers that were measured under another definition of the label do not count.
+    Numbers that were measured under another definition of the label do not count. Nor do those of another model that
+    has the champion's number, since the registry has begun anew.
     """
     version = registry.query.champion or registry.aliases.get(ALIAS_CHAMPION, "")
     if not version or version == candidate.version:
         return None
-    tags = registry.champion.tags if registry.champion else {}
+    digests = {registry.query.champion_digest, (registry.champion and registry.champion.digest) or ""} - {""}
+    tags = registry.champion.tags if registry.champion and len(digests) < 2 else {}
     before = tags.get(TAG_LABEL_DEFINITION, "")
     if label_definition and before and before != label_definition:
         tags = {}

@@ -49,6 +49,7 @@ class Deployment:
     # None when the stored object does not fit the present schema.
     spec: ModelDeploymentSpec | None
     champion_version: str = ""
+    champion_digest: str = ""
     champion_uri: str = ""
     champion_revision: str = ""
     # The version on trial, or its revision where it has no version; empty while nothing is.
@@ -158,6 +159,8 @@ class RegistryQuery:
     model: str = ""
     # The version that serves, where the ModelDeployment knows it.
     champion: str = ""
+    # Its digest, where it has one.
+    champion_digest: str = ""
     # Set when the run may lead to a write to this registered model: to whom it belongs is to be known first.
     owners_of: str = ""
     # The model that the run reported.
@@ -258,6 +261,7 @@ def _deployment(manifest: Object) -> Deployment:
     return Deployment(
         spec=_deployment_spec(manifest),
         champion_version=text(manifest, "status", "champion", "version"),
+        champion_digest=text(manifest, "status", "champion", "digest"),
         champion_uri=_champion_uri(manifest),
         champion_revision=text(manifest, "status", "champion", "revision"),
         challenger=text(manifest, "status", "challenger", "version")

@@ -49,4 +49,5 @@ def _about_ended_run(state: RetrainingState, run: Run, result: StageResult) -> R
         owners_of=followed.name if followed else "",
         reported=run_report(run).model_uri if may_have_candidate(run) else "",
         champion=deployment.champion_version if followed and deployment else "",
+        champion_digest=deployment.champion_digest if followed and deployment and deployment.champion_version else "",
     )

@@ -21,6 +21,8 @@ from viridian.rollout.joining import joining, route_joined
 from viridian.rollout.pod_bounds import bounds
 from viridian.rollout.policies.promotion_times import window_problem
 from viridian.rollout.provisional import provisional
+from viridian.rollout.records import ServedModel
+from viridian.rollout.replaced_versions import is_another
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
 from viridian.rollout.state import RolloutState, fallback_revision
@@ -178,7 +180,17 @@ def _model_resolved(state: RolloutState) -> Finding:
             f"bundle it with viridian.training, which sets the tag {TAG_DIGEST}, or require a signature"
         )
         return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.UNVERIFIED, message)
-    return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}")
+    return Finding(reasons.MODEL_RESOLVED, Truth.TRUE, reasons.RESOLVED, f"{name}{model.shown}{_instead(state, model)}")
+
+
+def _instead(state: RolloutState, model: ServedModel) -> str:
+    """What tells two versions of one number apart."""
+    serves = state.inputs.records.get(state.traffic.revision) if state.traffic is not None else None
+    if serves is None or not model.version or (serves.model.name, serves.model.version) != (model.name, model.version):
+        return ""
+    if not is_another(serves.model, model):
+        return ""
+    return f" of a registry that has begun anew: another model than the {model.shown} that serves"
 
 
 def _stored(state: RolloutState, type_: str) -> Finding | None:

@@ -15,6 +15,7 @@ from typing import Any
 from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.names import FORMER_SYNCED_ANNOTATION, OUTCOME_ANNOTATION, REVISION_LABEL, SYNCED_ANNOTATION
+from viridian.api.registry import ModelVersion
 from viridian.core.times import format_time_micros
 from viridian.rollout.addresses import Addresses
 from viridian.rollout.traffic.experiment_record import ExperimentRecord
@@ -89,6 +90,11 @@ class ServedModel:
     run: str | None = None
     # Digest of the feature definition that it was made with, as the registry had it.
     features: str | None = None
+
+    @staticmethod
+    def registered(found: ModelVersion) -> ServedModel:
+        """A version of the registry."""
+        return ServedModel(found.uri, found.name, found.version, found.digest, found.run_id, found.features)
 
     @property
     def shown(self) -> str:

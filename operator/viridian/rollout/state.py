@@ -49,7 +49,7 @@ class DesiredRevision:
 # What a registry lacks before somebody has made it.
 _MADE_LATER = (reasons.MODEL_NOT_FOUND, reasons.ALIAS_NOT_FOUND)
 # What it answers about something that was there once.
-_GONE = (*_MADE_LATER, reasons.VERSION_NOT_FOUND)
+_GONE = (*_MADE_LATER, reasons.VERSION_NOT_FOUND, reasons.VERSION_REPLACED)
 
 
 @dataclass(frozen=True)  # without slots: what is derived is derived once

@@ -13,6 +13,8 @@ from viridian.api.registry import (
     TAG_MODEL_URI,
     TAG_NAMESPACES,
     TAG_RUN,
+    ModelHistory,
+    RegisteredModel,
     RunStatus,
     logged_model_id,
 )
@@ -45,6 +47,35 @@ class TestAllModels:
         assert found == [await world.registry.model(model.name) for model in found]
         assert found[0].aliases == {"champion": "1"}
         assert found[0].tags[TAG_NAMESPACES] == "default"
+
+    async def test_a_model_shows_how_far_it_has_come(self, world: World, name: str) -> None:
+        """By that a number that is given a second time is known."""
+        await registered(world, name)
+        first = await _history(world, name)
+        assert (first.newest, first.newest_created >= first.created > 0) == (1, True)
+        assert first.first_replaced(first) is None
+        await registered(world, name, key="r2")
+        second = await _history(world, name)
+        assert (second.created, second.newest, first.first_replaced(second)) == (first.created, 2, None)
+        await world.delete_version(name, "2")
+        assert second.first_replaced(await _history(world, name)) == 2
+        await world.delete_model(name)
+        assert await world.registry.model(name) is None
+        await registered(world, name, key="r3")
+        assert first.first_replaced(await _history(world, name)) == 1
+
+
+async def _history(world: World, name: str) -> ModelHistory:
+    """As both of the ways to read it have it."""
+    alone = await world.registry.model(name)
+    token, found = "", list[RegisteredModel]()
+    while not found or token:
+        page = await world.registry.models(token)
+        found += [model for model in page.models if model.name == name]
+        token = page.next_token
+    assert alone is not None
+    assert found == [alone]
+    return found[0].history
 
 
 class TestReadingWhatDoesNotExist:

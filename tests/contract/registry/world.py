@@ -28,6 +28,9 @@ class World(Protocol):
     async def delete_version(self, name: str, version: str) -> None:
         """A person deletes a version."""
 
+    async def delete_model(self, name: str) -> None:
+        """A person deletes a registered model."""
+
     async def tag_model(self, name: str, key: str, value: str) -> None:
         """MLflow's administrator sets a tag of the registered model."""
 
@@ -46,6 +49,9 @@ class MemoryWorld:
 
     async def delete_version(self, name: str, version: str) -> None:
         self.registry.delete_version(name, version)
+
+    async def delete_model(self, name: str) -> None:
+        self.registry.delete_model(name)
 
     async def tag_model(self, name: str, key: str, value: str) -> None:
         self.registry.tag_model(name, {key: value})
@@ -79,6 +85,9 @@ class MlflowWorld:
 
     async def delete_version(self, name: str, version: str) -> None:
         await self._call("DELETE", "model-versions/delete", name=name, version=version)
+
+    async def delete_model(self, name: str) -> None:
+        await self._call("DELETE", "registered-models/delete", name=name)
 
     async def tag_model(self, name: str, key: str, value: str) -> None:
         await self._call("POST", "registered-models/set-tag", name=name, key=key, value=value)

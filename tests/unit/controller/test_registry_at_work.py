@@ -184,6 +184,43 @@ def test_after_a_restart_models_at_rest_are_read_with_one_sweep_and_nothing_is_p
     run_virtually(main())
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_registry_that_begins_anew_is_never_mixed_up_with_the_former_one(restarted: bool, pinned: bool) -> None:
+    """Version 1 serves. The registered model is lost and made again, and its version 1 is another model."""
+
+    async def main() -> None:
+        async with at_work() as world:
+            world.registry.add_version("churn")
+            world.registry.move_alias("churn", "candidate", "1")
+            registry = {"name": "churn", **({"version": "1"} if pinned else {"alias": "candidate"})}
+            world.deploy(model={"registry": registry}, rollout=SHORT)
+            await world.until(lambda: champion(world) == "1", most=120)
+            await asyncio.sleep(120)
+            before = world.status(MODEL_DEPLOYMENT)["champion"]
+            assert world.registry.versions("churn")["1"].tags[TAG_OUTCOME] == "Promoted"
+            world.registry.delete_model("churn")
+            world.registry.milliseconds = int(world.cluster.clock().timestamp() * 1000)
+            world.registry.add_version("churn")
+            world.registry.move_alias("churn", "candidate", "1")
+            if restarted:
+                await world.restart()
+            await asyncio.sleep(120)
+            status = world.status(MODEL_DEPLOYMENT)
+            told = world.condition(MODEL_DEPLOYMENT, "ModelResolved")
+            if pinned:
+                assert status["champion"] == before
+                assert (told["status"], told["reason"]) == ("False", reasons.VERSION_REPLACED)
+                assert dict(world.registry.versions("churn")["1"].tags) == {}
+                assert world.registry.aliases("churn") == {"candidate": "1"}
+            else:
+                assert status["champion"]["revision"] != before["revision"], "by a rollout like any other"
+                assert status["champion"]["uri"] == world.registry.versions("churn")["1"].uri
+                assert world.registry.aliases("churn") == {"candidate": "1", "champion": "1"}
+
+    run_virtually(main())
+
+
 SHORT = {
     "steps": [{"weight": 50, "duration": "3s"}],
     "probation": "60s",

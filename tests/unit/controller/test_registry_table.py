@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
-from viridian.api.registry import ModelVersion, RegisteredModel
+from viridian.api.registry import TAG_DIGEST, ModelHistory, ModelVersion, RegisteredModel
 from viridian.controller.breaker import breaking
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_reader import AT_A_TIME, LONGEST_SECONDS, MANY, RegistryReader
@@ -62,7 +63,8 @@ class Stage:
 def record(version: str = "1", *, promoted: bool = True, uri: str = URI, run: str | None = "r1") -> RevisionRecord:
     outcomes = (RevisionOutcome(reasons.PROMOTED, "2026-01-01T00:00:00Z"),) if promoted else ()
     model = ServedModel(uri, "churn", version, "sha256:1", run)
-    return RevisionRecord("abc", "1", 1, model, {}, outcomes, {})
+    manifest = {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}
+    return RevisionRecord("abc", "1", 1, model, {}, outcomes, manifest)
 
 
 def resolved(found: ServedModel | Unresolved) -> ServedModel:
@@ -93,7 +95,7 @@ async def test_a_signed_one_is_compared_with_the_first_version_of_its_run() -> N
 async def test_a_run_of_which_the_registry_finds_no_version_refuses_none() -> None:
     stage = Stage()
     await stage.watch.poller.sweep()
-    stage.watch.table.learn_detail(Question("churn", run="r1"), None)
+    stage.watch.table.learn_detail(Question("churn", run="r1"), None, stage.watch.table.stamp())
     assert resolved(stage.resolve(FOLLOWED, record("1"), signed=True)).version == "1"
 
 
@@ -181,9 +183,10 @@ async def test_after_a_write_the_model_is_read_at_once_and_a_page_from_before_do
     table, stamp = stage.watch.table, stage.watch.table.stamp()
     stage.registry.move_alias("churn", "candidate", "2")
     table.wrote("churn")
-    assert not table.learn_aliases("churn", {"candidate": "1"}, stamp)
+    before = RegisteredModel(name="churn", aliases={"candidate": "1"})
+    assert not table.learn_model("churn", before, stamp)
     await stage.read()
-    assert not table.learn_aliases("churn", {"candidate": "1"}, stamp)
+    assert not table.learn_model("churn", before, stamp)
     assert table.aliases("churn") == {"candidate": "2"}
     assert stage.woken == ["churn", "churn"]
 
@@ -212,13 +215,13 @@ async def test_a_write_to_a_model_that_nobody_follows_is_not_looked_at() -> None
 async def test_versions_are_bounded() -> None:
     table = RegistryTable(lambda: 0.0, most=10)
     for number in range(100):
-        table.learn_detail(Question("churn", version=str(number)), None)
+        table.learn_detail(Question("churn", version=str(number)), None, table.stamp())
     assert table.version("churn", "99", may_vanish=False) is None
     with pytest.raises(NotRead):
         table.version("churn", "0", may_vanish=False)
 
 
-def test_when_nobody_reads_any_more_aliases_are_forgotten_and_versions_stay() -> None:
+def test_when_nobody_reads_any_more_all_is_forgotten() -> None:
     async def main() -> None:
         stage = Stage()
         running = asyncio.create_task(stage.watch.run())
@@ -229,9 +232,199 @@ def test_when_nobody_reads_any_more_aliases_are_forgotten_and_versions_stay() ->
         await asyncio.wait([running])
         assert stage.resolve() is UNREAD
         await stage.watch.poller.sweep()
+        assert stage.resolve() is UNREAD
+        await stage.read()
         assert resolved(stage.resolve()).version == "1"
 
     run_virtually(main())
+
+
+# ---- a registry that begins anew
+
+
+def lose_model(registry: MemoryRegistry) -> None:
+    """The registered model is deleted and made again: version 1 is of another run, and has the alias."""
+    registry.delete_model("churn")
+    registry.add_version("churn", source="models:/m-9", run_id="r9")
+    registry.move_alias("churn", "candidate", "1")
+
+
+def restore_backup(registry: MemoryRegistry) -> None:
+    """Versions 2 and 3 are younger than the backup that is restored; another version 2 is registered since."""
+    for version in ("3", "2"):
+        registry.delete_version("churn", version)
+    registry.restart_numbers("churn", after=1)
+    registry.add_version("churn", source="models:/m-9", run_id="r9")
+    registry.move_alias("churn", "candidate", "2")
+
+
+def restore_backup_and_go_on(registry: MemoryRegistry) -> None:
+    """The same, and by the time that somebody looks there is another version 3 as well."""
+    restore_backup(registry)
+    registry.add_version("churn", source="models:/m-10", run_id="r10")
+
+
+BEGIN_ANEW = {"1": lose_model, "2": restore_backup}
+
+
+def three_versions(at: str) -> Stage:
+    stage = Stage()
+    stage.registry.add_version("churn", source="models:/m-3", run_id="r3")
+    stage.registry.move_alias("churn", "candidate", at)
+    return stage
+
+
+@pytest.mark.parametrize("number", BEGIN_ANEW)
+async def test_a_number_that_is_given_again_leads_to_the_new_version(number: str) -> None:
+    stage = three_versions(number)
+    stage.resolve()
+    await stage.read()
+    assert resolved(stage.resolve()).run == "r1"
+    await stage.watch.poller.sweep()
+    BEGIN_ANEW[number](stage.registry)
+    stage.woken.clear()
+    calls = stage.registry.calls.total()
+    await stage.watch.poller.sweep()
+    assert stage.registry.calls.total() == calls + 1, "a sweep is one page, as ever"
+    assert stage.woken == ["churn"], "though the alias has the number that it had"
+    assert stage.resolve() is UNREAD
+    await stage.read()
+    assert resolved(stage.resolve()).run == "r9"
+
+
+async def test_after_an_outage_versions_are_read_again_since_a_backup_may_have_been_restored() -> None:
+    stage = three_versions("2")
+    stage.resolve()
+    await stage.read()
+    await stage.watch.poller.sweep()
+    stage.registry.unavailable = True
+    await stage.watch.poller.sweep()
+    stage.registry.unavailable = False
+    restore_backup_and_go_on(stage.registry)
+    await stage.watch.poller.sweep()
+    assert stage.resolve() is UNREAD
+    await stage.read()
+    assert resolved(stage.resolve()).run == "r9"
+
+
+def test_an_answer_that_was_under_way_meanwhile_does_not_count() -> None:
+    async def main() -> None:
+        stage = Stage()
+        await stage.watch.poller.sweep()
+        assert stage.resolve() is UNREAD
+        before = await stage.registry.version("churn", "1")
+        assert before is not None
+        stamp = stage.watch.table.stamp()
+        lose_model(stage.registry)
+        await stage.watch.poller.sweep()
+        assert stage.watch.table.learn_detail(Question("churn", version="1"), ServedModel.registered(before), stamp)
+        assert stage.resolve() is UNREAD
+        await stage.read()
+        assert resolved(stage.resolve()).run == "r9"
+
+    run_virtually(main())
+
+
+async def test_what_nobody_follows_any_more_keeps_no_versions() -> None:
+    stage = Stage()
+    stage.resolve()
+    await stage.read()
+    stage.watch.table.keep(())
+    with pytest.raises(NotRead):
+        stage.watch.table.version("churn", "1", may_vanish=False)
+
+
+HOUR = 3_600_000
+MADE = 1_767_225_600_000
+"""2026-01-01: when the records of these tests were made, in milliseconds."""
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("number", BEGIN_ANEW)
+async def test_a_record_of_the_version_before_does_not_stand_for_the_new_one(number: str, restarted: bool) -> None:
+    """An alias was set on the new version by somebody: that is a rollout like any other."""
+    stage, old = three_versions(number), record(number)
+    if not restarted:
+        await stage.watch.poller.sweep()
+        assert stage.resolve(FOLLOWED, old) == old.model
+    stage.registry.milliseconds = MADE + HOUR
+    BEGIN_ANEW[number](stage.registry)
+    await stage.watch.poller.sweep()
+    assert stage.resolve(FOLLOWED, old) is UNREAD
+    await stage.read()
+    found = resolved(stage.resolve(FOLLOWED, old))
+    assert (found.version, found.run) == (number, "r9")
+    tried = replace(old, model=found, outcomes=(), manifest={"metadata": {"creationTimestamp": "2026-01-02T00:00:00Z"}})
+    assert resolved(stage.resolve(FOLLOWED, old, tried)).run == "r9", "by its own record from now on"
+
+
+async def test_a_pinned_number_that_is_another_version_by_now_is_told_and_not_deployed() -> None:
+    stage, old = Stage(), record("1")
+    stage.registry.milliseconds = MADE + HOUR
+    lose_model(stage.registry)
+    await stage.watch.poller.sweep()
+    assert stage.resolve(PINNED, old) is UNREAD
+    await stage.read()
+    found = stage.resolve(PINNED, old)
+    assert isinstance(found, Unresolved)
+    assert (found.reason, found.lasting) == (reasons.VERSION_REPLACED, True)
+    assert "version 1 of the registered model 'churn' is not the one that was deployed here" in found.message
+    assert "pin its number" in found.message
+
+
+@pytest.mark.parametrize("pin", [FOLLOWED, PINNED])
+@pytest.mark.parametrize("tags", [{TAG_DIGEST: "sha256:1"}, {}], ids=["the same bytes", "the same run"])
+async def test_what_is_registered_again_under_its_number_goes_on(pin: RegistryModel, tags: dict[str, str]) -> None:
+    stage, old = Stage(), record("1")
+    stage.registry.milliseconds = MADE + HOUR
+    stage.registry.delete_model("churn")
+    stage.registry.add_version("churn", tags, source="models:/m-9", run_id="r9" if tags else "r1")
+    stage.registry.move_alias("churn", "candidate", "1")
+    await stage.watch.poller.sweep()
+    stage.resolve(pin, old)
+    await stage.read()
+    assert stage.resolve(pin, old) == old.model, "no pod is replaced for another address"
+
+
+async def test_a_pinned_champion_whose_number_is_not_given_again_goes_on() -> None:
+    stage, old = three_versions("1"), record("3")
+    await stage.watch.poller.sweep()
+    stage.registry.delete_version("churn", "3")
+    await stage.watch.poller.sweep()
+    pinned = RegistryModel(name="churn", version="3")
+    assert stage.resolve(pinned, old) is UNREAD
+    await stage.read()
+    assert stage.resolve(pinned, old) == old.model
+
+
+@pytest.mark.parametrize("skew", [-HOUR, 0, 999])
+async def test_a_record_that_is_younger_than_its_version_is_believed_without_a_question(skew: int) -> None:
+    stage = Stage()
+    stage.registry.delete_model("churn")
+    stage.registry.milliseconds = MADE + skew - 2
+    stage.registry.add_version("churn", source="models:/m-1", run_id="r1")
+    stage.registry.move_alias("churn", "candidate", "1")
+    await stage.watch.poller.sweep()
+    assert stage.resolve(FOLLOWED, record("1")) == record("1").model
+    assert stage.calls == {"models": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "from_number"),
+    [
+        (ModelHistory(5, 3, 7), ModelHistory(5, 3, 7), None),
+        (ModelHistory(5, 3, 7), ModelHistory(5, 4, 9), None),
+        (ModelHistory(), ModelHistory(5, 4, 9), None),
+        (ModelHistory(5), ModelHistory(5, 1, 9), None),
+        (ModelHistory(5, 3, 7), ModelHistory(6, 4, 9), 1),
+        (ModelHistory(5, 3, 7), ModelHistory(), 1),
+        (ModelHistory(5, 3, 7), ModelHistory(5, 2, 6), 3),
+        (ModelHistory(5, 3, 7), ModelHistory(5, 3, 8), 3),
+        (ModelHistory(0, 3, 0), ModelHistory(0, 3, 0), None),
+    ],
+)
+def test_which_numbers_may_be_given_again(before: ModelHistory, now: ModelHistory, from_number: int | None) -> None:
+    assert before.first_replaced(now) == from_number
 
 
 class SlowRegistry:

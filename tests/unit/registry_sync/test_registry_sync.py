@@ -97,6 +97,16 @@ def test_at_rest_there_is_nothing_to_do_and_no_model_to_read() -> None:
     assert models_to_write(at_rest.records) == frozenset()
 
 
+def test_where_another_version_has_the_number_by_now_nothing_is_written_and_that_is_told_once() -> None:
+    plan = decide(world(replaced=frozenset({UNSYNCED.revision})), NOW)
+    assert writes(plan) == []
+    assert [mark.confirms for mark in marks(plan)] == [()], "so that the registry is not read again and again"
+    (told,) = plan.news
+    assert "VersionReplaced: the registry has begun anew, and another model has the number of version 2" in told.message
+    _, *aliases = writes(decide(world(replaced=frozenset({ONE.revision})), NOW))
+    assert aliases == [SetAlias("churn", "champion", "2")], "no alias is set on what was never here"
+
+
 @pytest.mark.parametrize("annotation", [SYNCED_ANNOTATION, FORMER_SYNCED_ANNOTATION])
 def test_a_mark_of_an_older_release_counts(annotation: str) -> None:
     metadata = {**TWO.manifest["metadata"], "annotations": {OUTCOME_ANNOTATION: records.dump(TWO.outcomes)}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retraining.world import World, policy
-from viridian.api.registry import TAG_EVALUATION, TAG_GATE, TAG_REASON
+from viridian.api.registry import TAG_DIGEST, TAG_EVALUATION, TAG_GATE, TAG_HOLDOUT, TAG_METRICS, TAG_REASON
 
 AUC = {"metrics": [{"name": "auc"}]}
 
@@ -57,6 +57,19 @@ def test_what_is_shown_to_be_as_good_is_handed_over() -> None:
     world = ended(served(), evaluation(0.81, 0.01))
     assert world.last_run["outcome"] == "HandedOver"
     assert world.registry.versions("churn")["2"].tags[TAG_GATE].startswith("HandedOver: auc 0.81 is not worse")
+
+
+@pytest.mark.parametrize(("digest", "said"), [("sha256:1", "0.99"), ("sha256:2", "cannot be compared")])
+def test_numbers_of_another_model_that_has_the_number_of_the_champion_do_not_count(digest: str, said: str) -> None:
+    """A registry that has begun anew: version 1 is not the version 1 that serves."""
+    world = World(policy=policy(gate=AUC))
+    world.registry.add_version("churn", {TAG_DIGEST: digest, TAG_METRICS: '{"auc": 0.99}', TAG_HOLDOUT: "sha256:h"})
+    world.serve("1")
+    assert world.deployment is not None
+    world.deployment["status"]["champion"]["digest"] = "sha256:1"
+    world.settle()
+    another(world, "first").train(auc=0.81, tags={TAG_HOLDOUT: "sha256:h"}).settle()
+    assert (world.last_run["outcome"], said in world.last_run["message"]) == ("Rejected", True), world.last_run
 
 
 def test_the_mlflow_run_remembers_an_evaluation_whose_report_was_lost_with_its_pod() -> None:

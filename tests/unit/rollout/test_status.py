@@ -13,6 +13,7 @@ from tests.support.snapshots import (
     SILENT,
     ago,
     ago_time,
+    model,
     outcome,
     promoted,
     record,
@@ -49,6 +50,14 @@ class TestConditions:
         assert condition(plan, "Reconciling") == ("True", reasons.FIRST_DEPLOYMENT)
         assert condition(plan, "RollbackReady") == ("False", reasons.NO_FALLBACK)
         assert condition(plan, "ModelResolved") == ("True", reasons.RESOLVED)
+
+    def test_another_model_under_the_number_of_the_one_that_serves_is_called_another(self) -> None:
+        """A registry that has begun anew: an alias was set on its version 1."""
+        anew = replace(model("1"), uri="mlflow-artifacts:/9", digest="sha256:9", run="r9")
+        shown = replace(snapshot(known=KNOWN, traffic=ONE_STEADY, slots=[slot(BLUE, "1")]), model=anew)
+        plan = decide(shown, NOW)
+        told = next(c["message"] for c in (plan.status or {})["conditions"] if c["type"] == "ModelResolved")
+        assert "version 1 of a registry that has begun anew: another model than the version 1 that serves" in told
 
     def test_at_rest(self) -> None:
         plan = decide(snapshot(**TWO_WARM), NOW)
