@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from viridian.api.feedback import AskedRow
 from viridian.api.names import (
     API_VERSION,
@@ -17,8 +19,9 @@ from viridian.api.names import (
     TRAFFIC_ANNOTATION,
     Slot,
 )
-from viridian.api.resources import ApiResource
+from viridian.api.resources import OWN, ApiResource
 from viridian.http_problem import HttpProblem
+from viridian.people.model_summary import ListedModel, ModelList
 from viridian.ports.cluster import Object
 from viridian.retraining import records
 from viridian.rollout.traffic.record import Traffic, dump
@@ -347,6 +350,11 @@ def run_record(policy_: Object, run: str = "9d290bcc") -> Object:
     }
 
 
+def listed(manifests: Sequence[Object]) -> Sequence[ListedModel]:
+    """As the API server's answer to a list is read."""
+    return msgspec.json.decode(msgspec.json.encode({"items": manifests}), type=ModelList).items or ()
+
+
 @dataclass
 class MemoryPersonCluster:
     """What each token may see: by namespace, or `*` for all. Satisfies PersonCluster."""
@@ -371,6 +379,9 @@ class MemoryPersonCluster:
             and namespace in ("", one["metadata"]["namespace"])
             and wanted.items() <= one["metadata"].get("labels", {}).items()
         ]
+
+    async def models(self, token: str, namespace: str, labels: str = "") -> Sequence[ListedModel]:
+        return listed(await self.objects(token, OWN[0], namespace, labels))
 
     async def get(self, token: str, resource: ApiResource, namespace: str, name: str) -> Object:
         self._allow(token, namespace)

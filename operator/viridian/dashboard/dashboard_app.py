@@ -71,7 +71,10 @@ class DashboardApp:
     ) -> None:
         """`namespaces`: tried for people who may not list the models of all. `labels`: None without a collector."""
         self._cluster = cluster
-        self._models = VisibleModels(cluster, namespaces)
+        self._listed = VisibleModels(cluster, cluster.models, namespaces)
+        self._whole = VisibleModels(
+            cluster, lambda token, place, labels: cluster.objects(token, MODELS, place, labels), namespaces
+        )
         self._signed_in = signed_in.SignedIn(token_header)
         self._labels = labels
         self._pages = Pages()
@@ -105,8 +108,8 @@ class DashboardApp:
         if query.namespace and not is_name(query.namespace):
             raise HttpProblem(400, f"{query.namespace!r} is no name of a namespace")
         token = self._token(request)
-        visible = await self._models.of(token, query.namespace, query.labels, signed_in.namespaces_of(request))
-        found = portfolio(visible.manifests, query)
+        visible = await self._listed.of(token, query.namespace, query.labels, signed_in.namespaces_of(request))
+        found = portfolio(visible.models, query)
         response = await self._page(request, "portfolio.html", portfolio=found, visible=visible)
         signed_in.remember_namespaces(response, visible.remembered)
         return response
@@ -156,11 +159,11 @@ class DashboardApp:
         if query.namespace and not is_name(query.namespace):
             raise HttpProblem(400, f"{query.namespace!r} is no name of a namespace")
         token = self._token(request)
-        visible = await self._models.of(token, query.namespace, "", signed_in.namespaces_of(request))
+        visible = await self._whole.of(token, query.namespace, "", signed_in.namespaces_of(request))
         places = [""] if visible.everywhere else visible.namespaces
         lists = await asyncio.gather(*(self._if_allowed(token, POLICIES, place) for place in places))
         policies = [one for found in lists for one in found]
-        shown = digest_view(visible.manifests, policies, query, self._clock())
+        shown = digest_view(visible.models, policies, query, self._clock())
         response = await self._page(request, "digest.html", digest=shown, query=query)
         signed_in.remember_namespaces(response, visible.remembered)
         return response

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from viridian.access.remembered import Remembered
-from viridian.api.resources import ApiResource
+from viridian.api.resources import OWN, ApiResource
 from viridian.http_problem import HttpProblem
+from viridian.people.model_summary import ListedModel, ModelList
 from viridian.ports.api_client import ApiCall, ApiClient
 from viridian.ports.cluster import ClusterConflict, ClusterError, ClusterUnavailable, Object
 from viridian.ports.connection import ApiConnection
@@ -25,6 +26,7 @@ _LISTS_AT_ONCE: Final = 4
 _USER_SECONDS: Final = 30.0
 _FROM_CACHE: Final = {"resourceVersion": "0"}
 """The API server answers a list from its own cache, which is some milliseconds old and costs etcd nothing."""
+T = TypeVar("T")
 
 
 class PersonCluster(Protocol):
@@ -35,6 +37,9 @@ class PersonCluster(Protocol):
 
     async def objects(self, token: str, resource: ApiResource, namespace: str, labels: str = "") -> list[Object]:
         """All objects of a kind; with an empty namespace, of all namespaces."""
+
+    async def models(self, token: str, namespace: str, labels: str = "") -> Sequence[ListedModel]:
+        """All ModelDeployments, with no more of each than a list shows."""
 
     async def get(self, token: str, resource: ApiResource, namespace: str, name: str) -> Object:
         """One object; 404 where there is none."""
@@ -61,33 +66,37 @@ class ApiPersonCluster:
         return await self._users.get(hashlib.sha256(token.encode()).digest(), lambda: self._asked_user(token))
 
     async def objects(self, token: str, resource: ApiResource, namespace: str, labels: str = "") -> list[Object]:
-        parameters = _FROM_CACHE | ({"labelSelector": labels} if labels else {})
-        call = ApiCall("list", "GET", resource, namespace, parameters=parameters)
+        call = _list(resource, namespace, labels)
         async with self._lists:
-            return list((await self._answer(token, call)).get("items") or [])
+            return list((await self._answer(token, call, dict)).get("items") or [])
+
+    async def models(self, token: str, namespace: str, labels: str = "") -> Sequence[ListedModel]:
+        call = replace(_list(OWN[0], namespace, labels), shape=ModelList)
+        async with self._lists:
+            return (await self._answer(token, call, ModelList)).items or ()
 
     async def get(self, token: str, resource: ApiResource, namespace: str, name: str) -> Object:
-        return await self._answer(token, ApiCall("get", "GET", resource, namespace, name))
+        return await self._answer(token, ApiCall("get", "GET", resource, namespace, name), dict)
 
     async def patch(self, token: str, resource: ApiResource, seen: Object, patch: Mapping[str, Any]) -> None:
         metadata = seen["metadata"]
         own = {**patch.get("metadata", {}), "resourceVersion": metadata["resourceVersion"]}
         call = ApiCall("patch", "PATCH", resource, metadata["namespace"], metadata["name"])
         merge = replace(call, body={**patch, "metadata": own}, content_type="application/merge-patch+json")
-        await self._answer(token, merge)
+        await self._answer(token, merge, dict)
 
     async def account_token(self, token: str, namespace: str, account: str, audience: str) -> str:
         spec = {"audiences": [audience], "expirationSeconds": _ACCOUNT_TOKEN_SECONDS}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         call = ApiCall("create", "POST", _SERVICE_ACCOUNTS, namespace, account, subresource="token", body=body)
-        return str((await self._answer(token, call))["status"]["token"])
+        return str((await self._answer(token, call, dict))["status"]["token"])
 
     async def _asked_user(self, token: str) -> str:
         body = {"apiVersion": _SELF_REVIEW.api_version, "kind": _SELF_REVIEW.kind}
-        answer = await self._answer(token, ApiCall("create", "POST", _SELF_REVIEW, body=body))
+        answer = await self._answer(token, ApiCall("create", "POST", _SELF_REVIEW, body=body), dict)
         return str(answer["status"]["userInfo"]["username"])
 
-    async def _answer(self, token: str, call: ApiCall) -> Object:
+    async def _answer(self, token: str, call: ApiCall, kind: type[T]) -> T:
         if not token:
             raise HttpProblem(401, "sign in first")
         try:
@@ -96,13 +105,18 @@ class ApiPersonCluster:
                 raise HttpProblem(response.status, _SENTENCES[response.status])
             if response.status == 403:
                 raise HttpProblem(403, _message(response.body))
-            return response.content(call)
+            return response.shaped(call, kind)
         except ClusterUnavailable as problem:
             raise HttpProblem(503, str(problem), retry_after=2) from None
         except ClusterConflict as problem:
             raise HttpProblem(404 if call.method == "GET" else 409, str(problem)) from None
         except ClusterError as problem:
             raise HttpProblem(400, str(problem)) from None
+
+
+def _list(resource: ApiResource, namespace: str, labels: str) -> ApiCall:
+    parameters = _FROM_CACHE | ({"labelSelector": labels} if labels else {})
+    return ApiCall("list", "GET", resource, namespace, parameters=parameters)
 
 
 _SENTENCES: Final = {

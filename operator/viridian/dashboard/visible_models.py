@@ -6,27 +6,28 @@ Only the API server decides. A person who may list in single namespaces alone na
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from viridian.access.caller import Caller
-from viridian.api.resources import OWN
 from viridian.dashboard.person_cluster import PersonCluster
 from viridian.http_problem import HttpProblem
-from viridian.ports.cluster import Object
 
-_MODELS: Final = OWN[0]
 MAX_NAMESPACES: Final = 50
 """That are tried for one page."""
 _NOT_ALLOWED: Final = 403
+Model = TypeVar("Model")
+
+ListModels = Callable[[str, str, str], Awaitable[Sequence[Model]]]
+"""By token, namespace (empty: all) and labels; 403 where the person may not list them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visible:
+class Visible(Generic[Model]):
     """What was found."""
 
-    manifests: Sequence[Object]
+    models: Sequence[Model]
     everywhere: bool
     """Whether the person may list the models of all namespaces."""
     namespaces: Sequence[str]
@@ -40,18 +41,19 @@ class Visible:
         return None if self.everywhere else self.namespaces
 
 
-class VisibleModels:
+class VisibleModels(Generic[Model]):
     """Asks the API server as the person."""
 
-    def __init__(self, cluster: PersonCluster, namespaces: Sequence[str]) -> None:
+    def __init__(self, cluster: PersonCluster, list_models: ListModels[Model], namespaces: Sequence[str]) -> None:
         self._cluster = cluster
+        self._list = list_models
         self._namespaces = tuple(namespaces)
 
-    async def of(self, token: str, asked: str, labels: str, remembered: Iterable[str]) -> Visible:
+    async def of(self, token: str, asked: str, labels: str, remembered: Iterable[str]) -> Visible[Model]:
         """`asked`: the namespace that the person has named; empty: all."""
         try:
-            found = await self._cluster.objects(token, _MODELS, "", labels)
-            return Visible(manifests=found, everywhere=True, namespaces=(), refused="")
+            found = await self._list(token, "", labels)
+            return Visible(models=found, everywhere=True, namespaces=(), refused="")
         except HttpProblem as problem:
             if problem.status != _NOT_ALLOWED:
                 raise
@@ -61,16 +63,16 @@ class VisibleModels:
         lists = await asyncio.gather(*(self._listed(token, name, labels) for name in tried))
         allowed = {name: found for name, found in zip(tried, lists, strict=True) if found is not None}
         return Visible(
-            manifests=[manifest for found in allowed.values() for manifest in found],
+            models=[model for found in allowed.values() for model in found],
             everywhere=False,
             namespaces=sorted(allowed),
             refused=asked if asked and asked not in allowed else "",
         )
 
-    async def _listed(self, token: str, namespace: str, labels: str) -> list[Object] | None:
+    async def _listed(self, token: str, namespace: str, labels: str) -> Sequence[Model] | None:
         """The models of one namespace; None where the person may not list them."""
         try:
-            return await self._cluster.objects(token, _MODELS, namespace, labels)
+            return await self._list(token, namespace, labels)
         except HttpProblem as problem:
             if problem.status != _NOT_ALLOWED:
                 raise

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api import reasons
-from viridian.api.modeldeployment_status import Condition, ModelDeploymentStatus
+from viridian.api.modeldeployment_status import ChallengerStatus, Condition, ModelDeploymentStatus, SlotStatus
 from viridian.rollout.decision import WaitKind
 
 
@@ -53,6 +53,20 @@ ALARMS: Final = (
 """Conditions that ask for a look while they are True."""
 
 
+class _ListedStatus(msgspec.Struct, frozen=True, gc=False):
+    """What a list shows of a status; the rest of it is passed over."""
+
+    champion: SlotStatus | None = None
+    challenger: ChallengerStatus | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    def status(self) -> ModelDeploymentStatus:
+        return ModelDeploymentStatus(champion=self.champion, challenger=self.challenger, conditions=self.conditions)
+
+
+_STATUS: Final = msgspec.json.Decoder(_ListedStatus | None)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
     """What a list shows of a model."""
@@ -87,17 +101,51 @@ class ModelSummary:
         return next(iter(_telling(self.status)), None)
 
 
+class ListedMetadata(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What a list needs of the metadata of a model."""
+
+    namespace: str
+    name: str
+    resource_version: str = ""
+    annotations: dict[str, str] = {}
+
+
+class ListedModel(msgspec.Struct, frozen=True, gc=False):
+    """What a list needs of a model: to read a thousand whole ones would take longer than all the rest."""
+
+    metadata: ListedMetadata
+    status: msgspec.Raw = msgspec.Raw(b"{}")
+    """As the API server sends it, read one at a time: one that another release has written spoils no other."""
+
+
+class ModelList(msgspec.Struct, frozen=True, gc=False):
+    """What is read of the API server's answer to a list."""
+
+    items: tuple[ListedModel, ...] | None = None
+
+
 def summary(manifest: Mapping[str, Any]) -> ModelSummary:
     """Of an object as the API server shows it; raises msgspec.ValidationError for a status of another release."""
     metadata = manifest["metadata"]
-    status = msgspec.convert(manifest.get("status") or {}, ModelDeploymentStatus)
+    return _summary(
+        ListedMetadata(
+            metadata["namespace"],
+            metadata["name"],
+            metadata.get("resourceVersion", ""),
+            metadata.get("annotations") or {},
+        ),
+        msgspec.convert(manifest.get("status") or {}, ModelDeploymentStatus),
+    )
+
+
+def listed_summary(model: ListedModel) -> ModelSummary:
+    """The same of a model in a list, whose status is known by its slots and conditions alone."""
+    return _summary(model.metadata, (_STATUS.decode(model.status) or _ListedStatus()).status())
+
+
+def _summary(metadata: ListedMetadata, status: ModelDeploymentStatus) -> ModelSummary:
     return ModelSummary(
-        metadata["namespace"],
-        metadata["name"],
-        _health(status),
-        status,
-        metadata.get("resourceVersion", ""),
-        metadata.get("annotations") or {},
+        metadata.namespace, metadata.name, _health(status), status, metadata.resource_version, metadata.annotations
     )
 
 
@@ -106,7 +154,10 @@ def most_urgent_first(summaries: Sequence[ModelSummary]) -> list[ModelSummary]:
 
 
 def condition(status: ModelDeploymentStatus, type_: str) -> Condition | None:
-    return next((one for one in status.conditions if one.type == type_), None)
+    for one in status.conditions:
+        if one.type == type_:
+            return one
+    return None
 
 
 def is_true(status: ModelDeploymentStatus, type_: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.dashboard_models import condition, model, on_trial
+from tests.support.dashboard_models import condition, listed, model, on_trial
 from viridian.dashboard.views.portfolio import PAGE_ROWS, Portfolio, PortfolioQuery, portfolio
 
 BROKEN = condition("Ready", "False", "ChampionUnavailable", "no pod of the champion is ready")
@@ -19,7 +19,7 @@ MODELS = [
 
 
 def shown(**query: Any) -> Portfolio:
-    return portfolio(MODELS, PortfolioQuery(**query))
+    return portfolio(listed(MODELS), PortfolioQuery(**query))
 
 
 def names(found: Portfolio) -> list[str]:
@@ -68,7 +68,7 @@ def test_counts_follow_the_search_and_not_the_chosen_state() -> None:
 
 def test_a_status_of_another_release_is_a_broken_model_and_spoils_no_other() -> None:
     strange = model("strange", champion={"slot": "purple"})
-    found = portfolio([strange, *MODELS], PortfolioQuery())
+    found = portfolio(listed([strange, *MODELS]), PortfolioQuery())
     assert (found.rows[1].name, found.rows[1].reason) == ("strange", "UnreadableStatus")
     assert found.found == len(MODELS) + 1
 
@@ -76,14 +76,14 @@ def test_a_status_of_another_release_is_a_broken_model_and_spoils_no_other() -> 
 def test_a_model_without_a_status_is_there() -> None:
     bare = model("bare")
     del bare["status"]
-    assert names(portfolio([bare], PortfolioQuery())) == ["bare"]
+    assert names(portfolio(listed([bare]), PortfolioQuery())) == ["bare"]
 
 
 def test_many_models_are_pages() -> None:
     many = [model(f"m-{number:04}") for number in range(2 * PAGE_ROWS + 1)]
-    last = portfolio(many, PortfolioQuery(page=99))
+    last = portfolio(listed(many), PortfolioQuery(page=99))
     assert (last.pages, last.query.page, names(last)) == (3, 3, [f"m-{2 * PAGE_ROWS:04}"])
-    assert names(portfolio(many, PortfolioQuery(page=2)))[0] == f"m-{PAGE_ROWS:04}"
+    assert names(portfolio(listed(many), PortfolioQuery(page=2)))[0] == f"m-{PAGE_ROWS:04}"
 
 
 @pytest.mark.parametrize("page", ["", "0", "-1", "1e9", "9999999999999", "²", "two"])

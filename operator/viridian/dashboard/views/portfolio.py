@@ -10,7 +10,15 @@ from urllib.parse import urlencode
 import msgspec
 
 from viridian.api import reasons
-from viridian.people.model_summary import ModelHealth, ModelSummary, condition, is_true, most_urgent_first, summary
+from viridian.people.model_summary import (
+    ListedModel,
+    ModelHealth,
+    ModelSummary,
+    condition,
+    is_true,
+    listed_summary,
+    most_urgent_first,
+)
 
 PAGE_ROWS: Final = 200
 """Rows of one page: a browser lays out more of them slowly, and people read fewer."""
@@ -105,9 +113,9 @@ class Portfolio:
     reviews_due: int
 
 
-def portfolio(manifests: Iterable[Mapping[str, Any]], query: PortfolioQuery) -> Portfolio:
+def portfolio(models: Iterable[ListedModel], query: PortfolioQuery) -> Portfolio:
     """The page of the list that the query asks for."""
-    summaries, broken = _read(manifests)
+    summaries, broken = _read(models)
     rows = sorted(
         [*broken, *map(_row, most_urgent_first(summaries))], key=lambda row: (row.health, row.namespace, row.name)
     )
@@ -129,19 +137,18 @@ def portfolio(manifests: Iterable[Mapping[str, Any]], query: PortfolioQuery) -> 
     )
 
 
-def _read(manifests: Iterable[Mapping[str, Any]]) -> tuple[list[ModelSummary], list[PortfolioRow]]:
+def _read(models: Iterable[ListedModel]) -> tuple[list[ModelSummary], list[PortfolioRow]]:
     """The models, and rows for those whose status another release has written."""
     summaries: list[ModelSummary] = []
     unreadable: list[PortfolioRow] = []
-    for manifest in manifests:
+    for model in models:
         try:
-            summaries.append(summary(manifest))
+            summaries.append(listed_summary(model))
         except msgspec.ValidationError as problem:
-            metadata = manifest["metadata"]
             unreadable.append(
                 PortfolioRow(
-                    namespace=metadata["namespace"],
-                    name=metadata["name"],
+                    namespace=model.metadata.namespace,
+                    name=model.metadata.name,
                     health=ModelHealth.BROKEN,
                     reason="UnreadableStatus",
                     message=f"the status is of another release: {problem}",
