@@ -21,7 +21,8 @@ def rollout_end(model: ModelSummary, generation: int) -> RolloutEnd | None:
     """How the rollout of the spec of this generation has ended; None while it goes on.
 
     As kstatus has it: a status of an older spec shows nothing, Stalled is an end, and Reconciling is none. A candidate
-    of an alias that was rejected stalls nothing, since the alias may move on: the reason of Ready shows it.
+    of an alias that was rejected stalls nothing, since the alias may move on: the reason of Ready shows it. The same
+    reason shows a probation, which may still end with the former champion.
     """
     status = model.status
     if (status.observed_generation or 0) < generation:
@@ -30,5 +31,7 @@ def rollout_end(model: ModelSummary, generation: int) -> RolloutEnd | None:
     if stalled is not None and stalled.status == "True":
         return RolloutEnd(serves=False, sentence=f"{stalled.reason}: {stalled.message}")
     if is_true(status, reasons.RECONCILING) or ready is None or ready.status != "True":
+        return None
+    if ready.reason == reasons.PROBATION:
         return None
     return RolloutEnd(ready.reason != reasons.REVISION_REJECTED, f"{ready.reason}: {ready.message}")

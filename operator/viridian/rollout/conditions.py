@@ -214,6 +214,9 @@ def _reconciling(state: RolloutState, decision: RolloutDecision) -> Iterable[Fin
         yield Finding(reasons.RECONCILING, Truth.TRUE, awaited.reason, f"waiting for the model: {awaited.message}")
     elif decision.traffic is None or decision.challenger is not None:
         yield Finding(reasons.RECONCILING, Truth.TRUE, decision.reason or reasons.ROLLING_OUT, waiting)
+    elif decision.change is not None:
+        # Only the next look says what becomes of it: a probation, a rejection that needs a person, or nothing more.
+        yield Finding(reasons.RECONCILING, Truth.TRUE, reasons.ROLLING_OUT, "the traffic is being moved")
     elif state.unsettled is not None:
         awaited_route = sentence(state, Wait(WaitKind.ROUTE, detail=state.unsettled.message))
         yield Finding(reasons.RECONCILING, Truth.TRUE, reasons.ROUTE_NOT_READY, f"waiting for {awaited_route}")

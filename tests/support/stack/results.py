@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import msgspec
 import pytest
 
+from tests.support.stack.releases import Releases
 from tests.support.stack.systems import StackSystem
 
 
@@ -71,9 +72,16 @@ def of_reports(
 
 
 def names_of_tests(system: StackSystem) -> list[str]:
-    """The tests of the system, in the order of the file."""
-    found = ast.parse(system.test.read_text()).body
-    return [node.name for node in found if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    """The tests of the system, in the order of the file; those that it takes over come where it does so."""
+    return list(_tests_in(ast.parse(system.test.read_text())))
+
+
+def _tests_in(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node.name
+        if isinstance(node, ast.ClassDef) and any(isinstance(base, ast.Name) for base in node.bases):
+            yield from (name for name in vars(Releases) if name.startswith("test_"))
 
 
 def _function(nodeid: str) -> str:

@@ -31,6 +31,7 @@ SERVED = RolloutEnd(serves=True, sentence="Serving: ")
         ({"conditions": [{**READY, "status": "False"}, STALLED]}, FAILED),
         ({"conditions": [REJECTED]}, RolloutEnd(serves=False, sentence=f"RevisionRejected: {REJECTED['message']}")),
         ({"conditions": [REJECTED, true("Reconciling")]}, None),
+        ({"conditions": [{**READY, "reason": "Probation"}]}, None),
         ({"conditions": [READY, true("DataDrift")]}, SERVED),
     ],
     ids=[
@@ -46,6 +47,7 @@ SERVED = RolloutEnd(serves=True, sentence="Serving: ")
         "stalled, and nobody is served",
         "a candidate of an alias was rejected",
         "the alias has moved on since",
+        "on probation",
         "drift is no rollout",
     ],
 )  # fmt: skip
