@@ -1,4 +1,4 @@
-"""The error responses of the collector. They never repeat what the sender sent.
+"""The error responses of the collector. They repeat nothing that was sent but names that objects can have.
 
 Problem
 ├── Busy      429: the queue is full
@@ -7,7 +7,7 @@ Problem
 ├── Full      503: the disk is full
 ├── OverShare 507: the namespace has its whole share of the disk
 ├── Servers   507: too many different servers have answered for the deployment
-└── Unknown   404: the operator has not announced this deployment
+└── Unknown   404: the operator has not announced this deployment, and nothing is kept of it
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ class Servers(HttpProblem):
 
 
 class Unknown(HttpProblem):
-    """Nothing was stored. It may be in a moment: a server can start before the operator announces it."""
+    """Nothing was stored or read. It may be in a moment: a server can start before the operator announces it."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
             404,
-            f"{what} is not known here: no ModelDeployment with spec.feedback or spec.monitoring; the operator tells "
-            "of one within moments",
+            f"{what} is not known here: the operator announces each ModelDeployment with spec.feedback or "
+            "spec.monitoring within moments; see kubectl get modeldeployments --all-namespaces for the names",
             RETRY_SECONDS,
         )
 

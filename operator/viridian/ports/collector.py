@@ -125,9 +125,12 @@ class HttpCollector:
             query["profile"] = "false"
         if label:
             query["label"] = label
-        return await self._decoded(
-            _WINDOWS, await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
-        )
+        try:
+            body = await self._request("GET", f"{WINDOWS_PATH}/{namespace}/{deployment}", query=query)
+        except _NothingThere as error:
+            # It has lost its database: the operator announces the deployment again within minutes.
+            raise FeedbackUnavailable(str(error)) from error
+        return await self._decoded(_WINDOWS, body)
 
     async def keep(self, namespace: str, deployment: str, keeping: RetentionRules) -> None:
         await self._request("PUT", f"{RULES_PATH}/{namespace}/{deployment}", body=msgspec.json.encode(keeping))

@@ -17,6 +17,7 @@ from viridian.api.feedback import (
 from viridian.feedback.access.authorization import Right
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.endpoints import parameters
+from viridian.feedback.endpoints.known_places import require_known
 from viridian.feedback.endpoints.middleware import json_answer
 from viridian.feedback.endpoints.parameters import authenticated
 from viridian.feedback.figures.spans import Spans
@@ -42,6 +43,7 @@ class ReadingEndpoints:
         identity = await authenticated(self._collector, request)
         namespace, deployment = parameters.place(request)
         await self._collector.access.require(identity, Right.FIGURES, namespace, deployment)
+        await require_known(self._collector, namespace, deployment)
         start, end, seconds = (parameters.number(request, name) for name in ("start", "end", "seconds"))
         spans = Spans.checked(start, end, seconds)
         revision, profiles = request.query_params.get("revision", ""), parameters.truth(request, "profile", True)
@@ -55,6 +57,7 @@ class ReadingEndpoints:
         identity = await authenticated(self._collector, request)
         namespace, deployment = parameters.place(request)
         await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
+        await require_known(self._collector, namespace, deployment)
         run = checked_id("run id", request.path_params["run"])
         query = request.query_params
         choice = Choice(
@@ -76,7 +79,8 @@ class ReadingEndpoints:
         run = checked_id("run id", request.path_params["run"])
         frozen = await asyncio.to_thread(self._collector.snapshots.find, namespace, deployment, run)
         if frozen is None:
-            raise HttpProblem(404, "this run has no snapshot; PUT makes one")
+            await require_known(self._collector, namespace, deployment)
+            raise HttpProblem(404, f"{run} has no snapshot of ModelDeployment {namespace}/{deployment}; PUT makes one")
         path = await self._collector.readers.ask(namespace, self._collector.snapshots.checked, frozen)
         return FileResponse(path, media_type="application/vnd.apache.parquet", headers=_digest_headers(frozen))
 
@@ -108,6 +112,7 @@ class ReadingEndpoints:
         query = request.query_params
         namespace, deployment = checked_names(parameters.namespace(request, identity), query.get("deployment", ""))
         await self._collector.access.require(identity, Right.ROWS, namespace, deployment)
+        await require_known(self._collector, namespace, deployment)
         now = self._collector.clock()
         rate = parameters.number(request, "rate", self._collector.settings.review_rate)
         if not 0 < rate <= 1:

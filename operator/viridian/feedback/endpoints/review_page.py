@@ -27,6 +27,7 @@ from viridian.access.caller import Caller
 from viridian.feedback.access.authorization import NOBODY, Right
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.collector_metrics import RowKind, RowResult
+from viridian.feedback.endpoints.known_places import require_known
 from viridian.feedback.endpoints.middleware import route
 from viridian.feedback.identifiers import checked_names, is_id
 from viridian.feedback.ingest.outcome_decoding import COLUMNS, NotUnderstood, outcome_of_fields
@@ -201,6 +202,7 @@ class _Page:
         namespace, deployment = checked_names(fields.get("namespace", ""), fields.get("deployment", ""))
         for right in (Right.ROWS, Right.LABEL):
             await self._collector.access.require(identity, right, namespace, deployment)
+        await require_known(self._collector, namespace, deployment)
         return namespace, deployment
 
     async def _session(self, request: Request) -> tuple[_Session, Caller]:

@@ -25,6 +25,7 @@ from viridian.feedback.access.authorization import Right
 from viridian.feedback.collector_app import CollectorApp
 from viridian.feedback.collector_metrics import RowKind, RowResult
 from viridian.feedback.endpoints import parameters
+from viridian.feedback.endpoints.known_places import require_known, require_known_namespace, unknown
 from viridian.feedback.endpoints.middleware import json_answer
 from viridian.feedback.endpoints.parameters import authenticated
 from viridian.feedback.identifiers import MAX_TEXT, checked_names, is_text
@@ -34,7 +35,7 @@ from viridian.feedback.ingest.outcomes import StoreOutcomes, with_human_source
 from viridian.feedback.ingest.plausible_times import TIMES, is_plausible_time
 from viridian.feedback.ingest.predictions import StorePredictions, check_amount
 from viridian.feedback.ingest.profiles import StoreProfile, check_profile
-from viridian.feedback.problems import HttpProblem, Unknown, misunderstood
+from viridian.feedback.problems import HttpProblem, misunderstood
 from viridian.feedback.storage.erasure import EraseSubject
 from viridian.feedback.storage.keep_rules import CloseRules, GiveRules
 from viridian.feedback.storage.label_numbers import InvalidRow, Labels
@@ -111,7 +112,7 @@ class WritingEndpoints:
         if reviewed:
             await collector.access.require(identity, Right.LABEL, namespace)
         if not collector.privacy.knows_namespace(namespace):
-            raise Unknown("the namespace")
+            raise unknown(namespace)
         collector.quotas.check_rate(namespace)
         async with collector.bodies.of(request, identity.tenant) as body:
             kind = request.headers.get("content-type", "")
@@ -133,6 +134,8 @@ class WritingEndpoints:
         subject = request.path_params["subject"]
         if not 0 < len(subject) <= MAX_TEXT:
             raise HttpProblem(400, f"a subject has 1 to {MAX_TEXT} characters")
+        # No subject is erased by a request with a wrong name, and the caller must not believe that one was.
+        await require_known_namespace(self._collector, namespace)
         writer, stored_as = self._collector.writer, self._collector.privacy.subject(subject)
         erased = await writer.write(EraseSubject(namespace, stored_as), namespace)
         # Where a long question keeps the log of SQLite from being cut, the next sweep does it.
@@ -169,6 +172,7 @@ class WritingEndpoints:
         identity = await authenticated(self._collector, request)
         namespace, deployment = parameters.place(request)
         await self._collector.access.require(identity, Right.KEEP, namespace, deployment)
+        await require_known(self._collector, namespace, deployment)
         async with self._read(request, identity, _SPLITS, "a list of splits: time, champion, challenger, share") as (
             splits,
             _,
@@ -214,7 +218,7 @@ class WritingEndpoints:
         checked_names(served.namespace, served.deployment)
         await self._collector.access.require(identity, Right.WRITE, served.namespace, served.deployment)
         if not self._collector.privacy.knows(served.namespace, served.deployment):
-            raise Unknown("the deployment")
+            raise unknown(served.namespace, served.deployment)
         texts = (served.model, served.version, served.revision, served.slot, *served.classes)
         if len(served.classes) > MAX_CLASSES:
             raise HttpProblem(400, f"a model has at most {MAX_CLASSES} classes")

@@ -154,7 +154,7 @@ class Snapshots:
             with self._reading() as connection:
                 servers = servers_of(connection, namespace, deployment)
                 if not servers:
-                    raise HttpProblem(404, "nothing has been received of this deployment yet")
+                    raise HttpProblem(404, f"no row has been received of ModelDeployment {namespace}/{deployment} yet")
                 chances = propensities_of(connection, namespace, deployment)
                 rows, labelled = _write(connection, servers, chances, choice, path)
             digest = _digest(path)

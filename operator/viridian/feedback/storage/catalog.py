@@ -147,6 +147,19 @@ def servers_of(connection: sa.Connection, namespace: str, deployment: str, revis
     return [_decoded(key, document) for key, document in connection.execute(query)]
 
 
+def is_kept(engine: sa.Engine, namespace: str, deployment: str = "") -> bool:
+    """Whether rows or windows of this deployment are kept; without one, of any deployment of the namespace."""
+    table = tables.served
+    query = (
+        sa.select(table.c.key)
+        .join(tables.spaces, tables.spaces.c.key == table.c.space)
+        .where(tables.spaces.c.namespace == namespace)
+        .limit(1)
+    )
+    with engine.connect() as connection:
+        return connection.scalar(query.where(table.c.deployment == deployment) if deployment else query) is not None
+
+
 def _decoded(key: int, document: bytes | None) -> Known:
     served = msgspec.json.decode(document or b"", type=Served)
     return Known(key, served, Labels.of(served))
