@@ -383,7 +383,7 @@ class FigureStatus(Struct, frozen=True, kw_only=True):
 
 
 class FiringStatus(Struct, frozen=True, kw_only=True):
-    """A row of windows in all of which a monitor has fired."""
+    """A row of windows in all of which a monitor was beyond its threshold."""
 
     windows: Annotated[int, doc("How many windows.", ge=1)]
     last: Annotated[str, time("End of the newest of them.")]
@@ -399,9 +399,12 @@ class MonitorStatus(Struct, frozen=True, kw_only=True):
     firing: (
         Annotated[
             FiringStatus,
-            doc("The row of windows in which it has fired, while a trigger of a RetrainPolicy asks for it."),
+            doc("The newest row of windows beyond the threshold, while a trigger of a RetrainPolicy asks for it."),
         ]
         | None
+    ) = None
+    firing_since: (
+        Annotated[str, time("End of the window in which it began to fire, until it is quiet again.")] | None
     ) = None
     figures: Annotated[
         tuple[FigureStatus, ...], doc("What speaks for the verdict most, gravest first.", max_length=MAX_FIGURES)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from viridian.api.address import concealed
 
+_AFTER_A_SUBJECT: Final = (": ", " is ", " changes ")
 _READ: Final = 4
 """Characters that are looked at for each one that may be shown: white space in a row counts as one blank."""
 
@@ -26,6 +27,12 @@ def one_line(text: str, most: int) -> str:
     if len(line) > most or cut:
         return f"{line[: most - 1]}…"
     return line
+
+
+def introduced(name: str, sentence: str) -> str:
+    """The sentence with the name before it, unless it begins with that name as its subject."""
+    has_name = any(sentence.startswith(f"{name}{then}") for then in _AFTER_A_SUBJECT)
+    return sentence if has_name else f"{name}: {sentence}"
 
 
 def cleaned(value: Any) -> Any:

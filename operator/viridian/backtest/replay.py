@@ -8,7 +8,7 @@ long enough this changes nothing, since windows are judged once their labels are
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from viridian.api.durations import parse as duration
@@ -23,6 +23,7 @@ from viridian.api.monitoring import (
 from viridian.backtest.history import History, UnusableHistory, WindowIndex
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringData, MonitorResult, results_of
+from viridian.monitoring.settling import Firing, firing_after, settled_result
 from viridian.monitoring.windows import Calendar, Windows, calendar, delay, window_queries
 
 NO_PROFILE = "no reference profile was given for version {}"
@@ -38,6 +39,8 @@ class JudgedWindow:
     judged_at: float
     version: str
     result: MonitorResult
+    firing: Firing | None = None
+    """What the windows before it leave."""
 
     @property
     def fired(self) -> bool:
@@ -73,7 +76,7 @@ def replay(monitoring: Monitoring, maturity: str, history: History) -> tuple[Rep
     columns: list[list[JudgedWindow]] = [[] for _ in monitoring.monitors]
     for start in index.starts():
         for column, judged in zip(columns, _judge(monitoring, maturity, history, index, start), strict=True):
-            column.append(judged)
+            column.append(_settled(judged, column[-1] if column else None))
     return tuple(
         ReplayedMonitor(monitor.name, source, tuple(column))
         for monitor, column in zip(monitoring.monitors, columns, strict=True)
@@ -101,6 +104,14 @@ def _judge(
         yield JudgedWindow(
             start=end - days.seconds, end=end, judged_at=judged_at, version=champion.version, result=result
         )
+
+
+def _settled(judged: JudgedWindow, before: JudgedWindow | None) -> JudgedWindow:
+    """As the window before leaves it; another version begins afresh."""
+    if before is None or before.version != judged.version:
+        return judged
+    firing = firing_after(before.result, before.firing)
+    return replace(judged, result=settled_result(judged.result, firing), firing=firing)
 
 
 def _end_of_evidence(source: Source, days: Calendar) -> float:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from viridian.api.modeldeployment_status import HistoryEntry, MetricStatus
+from viridian.api.texts import introduced
 from viridian.judgement.canary import CanaryVerdict
 from viridian.people.model_summary import ModelHealth, ModelSummary
 from viridian.people.next_step import next_steps
@@ -86,7 +87,7 @@ def why(model: ModelSummary) -> RenderableType:
     lines = [f"{one.type} is {one.status} ({one.reason}): {one.message}" for one in status.conditions if one.message]
     if status.challenger is not None and status.challenger.waiting_for:
         lines.append(f"Version {model.challenger} waits for {status.challenger.waiting_for}.")
-        lines += [f"{one.name}: {one.message}" for one in status.challenger.metrics if one.message]
+        lines += [introduced(one.name, one.message) for one in status.challenger.metrics if one.message]
     if status.next is not None:
         newer = status.next.version or status.next.revision
         lines.append(f"Version {newer} waits for {status.next.waiting_for}.")

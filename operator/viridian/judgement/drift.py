@@ -10,6 +10,7 @@ from viridian.api.monitoring import Decision, Statistic
 from viridian.api.profile import Categories, Numbers, Sketch
 from viridian.judgement import distances
 from viridian.judgement.figures import EffectSize, Figure, MonitorVerdict, exceeds, format_number, format_percent
+from viridian.judgement.hysteresis import lasting
 from viridian.judgement.merging import ShapesDiffer
 
 THRESHOLDS: Final[Mapping[Statistic, float]] = {
@@ -76,18 +77,19 @@ def judge(
     """
     figures = [_compare(feature, criteria, current, reference) for reference in references]
     if len(figures) > 1:
-        least = _least(figures)
-        figures = [replace(figure, decisive=least) for figure in figures]
+        least = _least([figure.decisive for figure in figures])
+        least_lasting = _least([figure.lasting for figure in figures])
+        figures = [replace(figure, decisive=least, lasting=least_lasting) for figure in figures]
     for verdict in (MonitorVerdict.INSUFFICIENT_DATA, MonitorVerdict.QUIET):
         if found := next((figure for figure in figures if figure.verdict is verdict), None):
             return found
     return figures[0]
 
 
-def _least(figures: Sequence[Figure]) -> float | None:
-    """The smallest of the decisive numbers: a threshold must be exceeded against every reference."""
-    known = [figure.decisive for figure in figures if figure.decisive is not None]
-    return min(known) if len(known) == len(figures) else None
+def _least(numbers: Sequence[float | None]) -> float | None:
+    """The smallest of the numbers, one for each reference: a threshold must be exceeded against every reference."""
+    known = [number for number in numbers if number is not None]
+    return min(known) if len(known) == len(numbers) else None
 
 
 def can_judge(criteria: DriftCriteria, sketch: Sketch) -> bool:
@@ -124,6 +126,8 @@ def _compare(feature: str, criteria: DriftCriteria, current: Sketch | None, refe
         )
     threshold = THRESHOLDS[statistic] if criteria.threshold is None else criteria.threshold
     verdict = _verdict(effect, threshold, criteria.decision)
+    number = format_percent if statistic in _IN_PERCENT else format_number
+    found = lasting(effect.value, effect.bound, threshold, criteria.decision, by_chance=effect.by_chance)
     return Figure(
         feature=feature,
         measure=statistic.value,
@@ -132,6 +136,8 @@ def _compare(feature: str, criteria: DriftCriteria, current: Sketch | None, refe
         bound=effect.bound,
         threshold=threshold,
         decisive=_decisive(effect, criteria.decision),
+        lasting=found.number if found else None,
+        quiet_when=f"at {number(found.level)} or less" if found else "",
         samples=samples,
         reference_samples=reference_samples,
         sentence=_sentence(

@@ -65,12 +65,23 @@ class Figure:
     """The number that is compared with the threshold; None where no threshold lets it fire."""
     from_below: bool = False
     """Whether the decisive number fires below the threshold; otherwise it fires above it."""
+    lasting: float | None = None
+    """What is compared with the threshold once the monitor has fired; None where the next window counts by itself."""
+    quiet_when: str = ""
+    """When it is quiet again after it has fired, for people."""
 
     def fires_at(self, threshold: float) -> bool:
         """Whether the verdict is Fired with this threshold in the place of its own."""
-        if self.decisive is None:
+        return self._is_beyond(self.decisive, threshold)
+
+    def lasts_at(self, threshold: float) -> bool:
+        """Whether what has fired goes on with this threshold in the place of its own."""
+        return self._is_beyond(self.lasting, threshold)
+
+    def _is_beyond(self, number: float | None, threshold: float) -> bool:
+        if number is None:
             return False
-        return exceeds(threshold, self.decisive) if self.from_below else exceeds(self.decisive, threshold)
+        return exceeds(threshold, number) if self.from_below else exceeds(number, threshold)
 
 
 def exceeds(value: float, threshold: float) -> bool:

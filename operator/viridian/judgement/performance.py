@@ -10,6 +10,7 @@ from typing import Final
 from viridian.api.monitoring import Decision
 from viridian.api.performance import PerformanceMetric
 from viridian.judgement.figures import SIGMAS, Figure, MonitorVerdict, exceeds, format_number, format_percent
+from viridian.judgement.hysteresis import lasting
 from viridian.judgement.metrics import LOWER_IS_BETTER, MIN_ROWS_PER_CLASS, Measured
 from viridian.judgement.trend import trend
 
@@ -138,6 +139,7 @@ def concept_drift(
     careful = (
         f", by at least {format_percent(max(0.0, bound))} beyond chance" if decision is Decision.LOWER_BOUND else ""
     )
+    found = lasting(worse, bound, threshold, decision, by_chance=False)
     side = "worse" if worse > 0 else "better"
     change = f"{format_percent(abs(worse))} {side} than the {format_number(baseline.value)} of the holdout"
     return Figure(
@@ -152,6 +154,8 @@ def concept_drift(
         samples=window.known if window else 0,
         reference_samples=baseline.rows,
         decisive=decisive,
+        lasting=found.number if found else None,
+        quiet_when=f"at {format_percent(found.level)} worse or less" if found else "",
     )
 
 
@@ -187,6 +191,7 @@ def decay(
     value, bound = sign * found.slope, sign * found.slope - found.allowance
     decisive = value if decision is Decision.POINT else bound
     fired = exceeds(decisive, abs(per_window))
+    lasts = lasting(value, bound, abs(per_window), decision, by_chance=False)
     limit = f"{'beyond' if fired else 'not beyond'} {format_number(per_window)}"
     if relative is not None and baseline.value is not None:
         limit += f" ({format_percent(abs(relative))} of the {format_number(baseline.value)} of the holdout)"
@@ -202,6 +207,8 @@ def decay(
         samples=sum(window.known for window in windows),
         reference_samples=baseline.rows,
         decisive=decisive,
+        lasting=lasts.number if lasts else None,
+        quiet_when=f"when it is not beyond {format_number(sign * lasts.level)}" if lasts else "",
     )
 
 

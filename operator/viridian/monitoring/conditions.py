@@ -10,6 +10,7 @@ from typing import Any, Final
 from viridian.api import reasons
 from viridian.api.monitoring import Action, Monitor, ReviewStatus, Source, source_of
 from viridian.api.names import REVIEWED_ANNOTATION
+from viridian.api.texts import introduced
 from viridian.core.conditions import Finding, Truth
 from viridian.core.obstacles import outage, refusal
 from viridian.judgement.figures import MonitorVerdict, overall
@@ -110,7 +111,7 @@ def _summary(condition: str, results: Sequence[_StoredResult], quiet: str) -> Fi
         MonitorVerdict.QUIET: quiet,
         MonitorVerdict.INSUFFICIENT_DATA: reasons.INSUFFICIENT_DATA,
     }[verdict]
-    sentences = "; ".join(f"{result.monitor.name}: {result.sentence}" for result in gravest)
+    sentences = "; ".join(introduced(result.monitor.name, result.sentence) for result in gravest)
     return Finding(condition, _TRUTHS[verdict], reason, sentences)
 
 

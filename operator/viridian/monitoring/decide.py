@@ -18,6 +18,7 @@ from viridian.monitoring.input import MonitoringInput
 from viridian.monitoring.periodic_review import next_due, review_events, review_findings
 from viridian.monitoring.record import clear, remember, remembered
 from viridian.monitoring.review import next_review, stored_review
+from viridian.monitoring.settling import settled
 from viridian.monitoring.status import next_status
 
 
@@ -26,12 +27,13 @@ def decide(inputs: MonitoringInput, now: datetime) -> Plan:
     if inputs.spec is None:
         return Plan(wake=inputs.next_pass)
     stored = remembered(inputs)
+    report = settled(inputs.report, stored) if inputs.report is not None else None
     before = stored_review(stored)
-    review = next_review(before, inputs.report, inputs.reviewed)
-    status = with_rows(next_status(stored, inputs.report, review), stored, inputs.report, inputs.counted)
+    review = next_review(before, report, inputs.reviewed)
+    status = with_rows(next_status(stored, report, review), stored, report, inputs.counted)
     known = conditions_in(inputs.status.get("conditions"))
     findings = (*conditions_of(inputs, status, review, now), *review_findings(inputs, now))
-    events = (*events_of_results(inputs.report, stored), *events_of_review(before, review, inputs.reviewed))
+    events = (*events_of_results(report, stored), *events_of_review(before, review, inputs.reviewed))
     writes = tuple(remember(inputs, stored, status, events))
     conditions = transition(findings, before=known, generation=inputs.generation, now=now)
     return Plan(

@@ -67,6 +67,8 @@ class MonitorResult:
     sentence: str
     figures: tuple[Figure, ...]
     """Gravest first."""
+    beyond: bool = False
+    """Whether it fires for the numbers of this window, and not only because it has fired before."""
 
     @property
     def provisional(self) -> bool:
@@ -161,7 +163,15 @@ def _evaluate(data: MonitoringData, monitor: Monitor, newest: Window | None) -> 
         verdict=verdict,
         sentence=sentence,
         figures=ordered,
+        beyond=verdict is MonitorVerdict.FIRED,
     )
+
+
+def judged_again(result: MonitorResult, figures: Sequence[Figure]) -> MonitorResult:
+    """The result where its figures have other verdicts."""
+    ordered = tuple(sorted(figures, key=_severity))
+    verdict, sentence = _verdict(result.source, ordered)
+    return replace(result, verdict=verdict, sentence=sentence, figures=ordered)
 
 
 def _figures(data: MonitoringData, source: Source, newest: Window | None) -> Sequence[Figure]:

@@ -7,20 +7,21 @@ from typing import Any
 
 from viridian.api import reasons
 from viridian.api.monitoring import ReviewStatus
+from viridian.api.texts import introduced
 from viridian.core.conditions import Finding, Truth
 from viridian.core.plan import Event, EventType
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringReport
 from viridian.monitoring.review import is_answer
-from viridian.monitoring.status import stored_verdicts
+from viridian.monitoring.status import is_firing, stored_entries
 
 
 def events_of_results(report: MonitoringReport | None, stored: Mapping[str, Any] | None) -> Iterator[Event]:
     """A monitor has fired, or has become quiet again."""
-    before = stored_verdicts(stored)
+    firing = {str(entry.get("name")) for entry in stored_entries(stored) if is_firing(entry)}
     for result in report.results if report is not None else ():
-        message = f"{result.name}: {result.sentence}"
-        fired = before.get(result.name) == MonitorVerdict.FIRED
+        message = introduced(result.name, result.sentence)
+        fired = result.name in firing
         if result.verdict is MonitorVerdict.FIRED and not fired:
             yield Event(EventType.WARNING, reasons.EVENT_MONITOR_FIRED, message)
         elif result.verdict is MonitorVerdict.QUIET and fired:

@@ -1,7 +1,8 @@
 """In how many windows in a row a monitor has fired: counted while a trigger of a RetrainPolicy asks for it.
 
 Each further window is then written down, with its figures. Of other monitors the record stays as it is for as long as
-their verdicts do. A window that was not judged, or came to another verdict, ends the row.
+their verdicts do. A window that was not judged, or whose numbers are not beyond the threshold, ends the row: a monitor
+that only is not quiet yet fires, and its row does not grow.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ def with_rows(
     fired = {
         result.name: result
         for result in report.results
-        if result.name in counted and result.verdict is MonitorVerdict.FIRED
+        if result.name in counted and result.verdict is MonitorVerdict.FIRED and result.beyond
     }
     entries = [
-        entry_of(fired[name], _row(known.get(name), report)) if name in fired else dict(entry)
+        {**entry, **entry_of(fired[name], _row(known.get(name), report))} if name in fired else dict(entry)
         for entry in stored_entries(status)
         for name in (str(entry.get("name")),)
     ]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus
+from viridian.api.texts import introduced
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
@@ -111,7 +112,7 @@ def _monitor(part: str) -> str:
 
 
 def _message(firing: Sequence[MonitorResult], open_still: Sequence[str]) -> str:
-    sentences = "; ".join(f"{result.name}: {result.sentence}" for result in firing)
+    sentences = "; ".join(introduced(result.name, result.sentence) for result in firing)
     more = f"; not reviewed yet either: {', '.join(open_still)}" if open_still else ""
     whole = sentences + more
     return whole if len(whole) <= MAX_MESSAGE else f"{whole[: MAX_MESSAGE - 1]}…"

@@ -38,7 +38,7 @@ def next_status(
     """The stored results as long as the report means the same, else those of the report; with the present review."""
     fresh = _results(report) if report is not None else None
     same = stored is not None and (fresh is None or _same(_meanings(stored), _meanings(fresh)))
-    status = stored if same else fresh
+    status = stored if same or fresh is None or report is None else _with_begin(fresh, stored, report)
     return _with_review(status, review) if status is not None else None
 
 
@@ -47,9 +47,15 @@ def stored_entries(status: Mapping[str, Any] | None) -> Iterator[Mapping[str, An
     return (entry for entry in _listed((status or {}).get("monitors")) if isinstance(entry, Mapping))
 
 
-def stored_verdicts(status: Mapping[str, Any] | None) -> Mapping[str, str]:
-    """The verdicts in a status, by monitor."""
-    return {str(entry.get("name")): str(entry.get("verdict")) for entry in stored_entries(status)}
+def stored_figures(entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The figures of one monitor in a status, which another client may have written."""
+    return [figure for figure in _listed(entry.get("figures")) if isinstance(figure, Mapping)]
+
+
+def is_firing(entry: Mapping[str, Any]) -> bool:
+    """Whether a monitor has fired and is not quiet again. Too little data does not make it quiet."""
+    verdict = entry.get("verdict")
+    return verdict == MonitorVerdict.FIRED or (verdict != MonitorVerdict.QUIET and bool(entry.get("firingSince")))
 
 
 def _results(report: MonitoringReport) -> dict[str, Any]:
@@ -71,6 +77,31 @@ def entry_of(result: MonitorResult, firing: FiringStatus) -> dict[str, Any]:
     return without_empty(msgspec.to_builtins(entry))  # type: ignore[no-any-return]
 
 
+def _with_begin(
+    fresh: Mapping[str, Any], stored: Mapping[str, Any] | None, report: MonitoringReport
+) -> Mapping[str, Any]:
+    """With the window since which each monitor fires, and the newest one that was beyond, of those that only last."""
+    before = {str(entry.get("name")): entry for entry in stored_entries(stored) if is_firing(entry)}
+    monitors = [
+        _since(entry, result, before.get(result.name), str(fresh["end"]), str((stored or {}).get("end", "")))
+        for entry, result in zip(stored_entries(fresh), report.results, strict=True)
+    ]
+    return {**fresh, "monitors": monitors}
+
+
+def _since(
+    entry: Mapping[str, Any], result: MonitorResult, before: Mapping[str, Any] | None, end: str, stored_end: str
+) -> Mapping[str, Any]:
+    if result.verdict is MonitorVerdict.QUIET or (before is None and result.verdict is not MonitorVerdict.FIRED):
+        return entry
+    since = end if before is None else before.get("firingSince") or stored_end
+    with_since = {**entry, "firingSince": since}
+    if before is None or result.beyond:
+        return with_since
+    last = {"windows": 1, "last": stored_end if before.get("verdict") == MonitorVerdict.FIRED else since}
+    return {**with_since, "firing": before.get("firing") or last}
+
+
 def _monitor(result: MonitorResult) -> MonitorStatus:
     # Before anything is known of a feature no statistic suits it: the sentence says that, and there is no figure.
     figures = [figure for figure in result.figures if figure.measure]
@@ -88,10 +119,10 @@ def _figure(figure: Figure) -> FigureStatus:
         measure=figure.measure,
         verdict=figure.verdict.value,
         feature=figure.feature[:MAX_WORD] or None,
-        value=_rounded(figure.value),
-        bound=_rounded(figure.bound),
-        threshold=_rounded(figure.threshold),
-        reference=_rounded(figure.reference),
+        value=rounded(figure.value),
+        bound=rounded(figure.bound),
+        threshold=rounded(figure.threshold),
+        reference=rounded(figure.reference),
         samples=figure.samples,
         reference_samples=figure.reference_samples,
     )
@@ -111,8 +142,8 @@ def _shares(found: ValueShares) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float | None) -> float | None:
-    """JSON has no infinity; the sentence says it."""
+def rounded(value: float | None) -> float | None:
+    """As a status shows it. JSON has no infinity; the sentence says it."""
     return float(f"{value:.4g}") if value is not None and math.isfinite(value) else None
 
 
@@ -126,7 +157,7 @@ def _meanings(status: Mapping[str, Any]) -> dict[str, _Meaning]:
 
 
 def _meaning(entry: Mapping[str, Any]) -> _Meaning:
-    figures = [figure for figure in _listed(entry.get("figures")) if isinstance(figure, Mapping)]
+    figures = stored_figures(entry)
     fired = [figure for figure in figures if figure.get("verdict") == MonitorVerdict.FIRED.value]
     features = frozenset(str(figure.get("feature", "")) for figure in fired)
     return str(entry.get("verdict")), features, any(figure.get("samples") for figure in figures)

@@ -18,7 +18,7 @@ from viridian.api import reasons
 from viridian.api.monitoring import MonitorStatus
 from viridian.api.names import short_hash
 from viridian.api.schema import MAX_WORD
-from viridian.api.texts import one_line
+from viridian.api.texts import introduced, one_line
 from viridian.api.trail_status import MAX_NOTE, SHOWN_INCIDENTS, IncidentNote, IncidentStatus
 from viridian.core.monitor_results import FIRED, QUIET, MonitorResults
 from viridian.core.times import format_time, parse_time
@@ -95,7 +95,7 @@ def deadline(incident: IncidentStatus, limit: timedelta) -> datetime | None:
 
 def sentence(incident: IncidentStatus) -> str:
     """What is reported when it begins: the finding, and what a person noted about an earlier one."""
-    text = f"{incident.monitor}: {incident.message or 'fires'} (incident {incident.id})"
+    text = f"{introduced(incident.monitor, incident.message or 'fires')} (incident {incident.id})"
     if incident.earlier is None:
         return text
     by = f" by {incident.earlier.by}" if incident.earlier.by else ""
@@ -124,7 +124,7 @@ def _took(incident: IncidentStatus) -> str:
 
 
 def _entry(incident: IncidentStatus, what: str, at: str, message: str, by: str = "") -> TrailEntry:
-    text = one_line(f"incident {incident.id} of {incident.monitor}: {message}", MAX_MESSAGE)
+    text = one_line(f"incident {incident.id} of {introduced(incident.monitor, message)}", MAX_MESSAGE)
     identity = f"{what} {incident.id}" + (f" {by}: {message}" if by else "")
     return TrailEntry(id=identity, at=at, what=what, by=by, message=text)
 

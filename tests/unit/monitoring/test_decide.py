@@ -535,3 +535,21 @@ def test_a_status_that_somebody_spoiled_is_written_anew(spoiled: dict[str, Any])
     for found in (spoiled, {"monitoring": {"revision": "r1", "review": spoiled}}):
         plan = told(_SEEN, found)
         assert said(plan, reasons.MONITORED) == ("True", reasons.WINDOWS_JUDGED)
+
+
+# ---- names that coincide
+
+
+NAMESAKES = monitoring(
+    {"name": "age", "drift": {"features": ["age"], "statistic": "MeanShift"}, "action": "Review"},
+    {"name": "auc", "performance": {"metric": "auc", "min": 0.8}},
+)
+
+
+@pytest.mark.parametrize("parts", [{"shift": 1.0}, {}, {"rows": 20}, {"shift": 1.0, "labels": 1000, "accuracy": 0.6}])
+def test_no_sentence_repeats_a_name_that_monitor_and_feature_share(parts: dict[str, Any]) -> None:
+    plan = told(seen(asked=NAMESAKES, **parts))
+    said = [str(one["message"]) for one in status(plan)["conditions"]] + [event.message for event in plan.news]
+    assert any("age: " in one for one in said)
+    for name in ("age", "auc"):
+        assert not [one for one in said if f"{name}: {name}" in one]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.monitoring import test_decide as decisions
 from tests.unit.monitoring import test_evaluate as windows
+from tests.unit.monitoring import test_settling as settling
 from viridian.api import reasons
 from viridian.api.monitoring import Action, Against, Decision, Statistic
 from viridian.api.monitoring import usual as usual_monitors
@@ -74,5 +75,6 @@ def test_what_is_quoted_is_what_is_said() -> None:
         said(hours(*(0.95 - 0.02 * hour for hour in range(10))), windows.DECAY).sentence,
         said(latest(), windows.ESTIMATE).sentence,
         decisions.condition(asking, reasons.REVIEW_REQUIRED)["message"],
+        settling.over([0.9, 0.45], settling.POINT).entry["message"],
     }
     assert sorted(QUOTED) == sorted(spoken)

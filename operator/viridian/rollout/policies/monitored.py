@@ -11,6 +11,7 @@ from __future__ import annotations
 from viridian.api import reasons
 from viridian.api.monitoring import Action
 from viridian.api.names import MONITORING_ANNOTATION
+from viridian.api.texts import introduced
 from viridian.core.lookup import annotations_of
 from viridian.core.monitor_results import FiredMonitor, MonitorResults, parse_annotation, parse_results
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
@@ -27,7 +28,7 @@ def is_worse_than_promised(state: RolloutState) -> RolloutDecision | None:
     fired = _fired(state)
     if fired is None or (state.spec.fallback.replicas == 0 and not state.serves(state.other_slot, fallback)):
         return None
-    message = f"monitor {fired.name}: {fired.status.message}"
+    message = f"monitor {introduced(fired.name, fired.status.message)}"
     wait = Wait(WaitKind.FALLBACK_FOR_BREACH, fallback, detail=message)
     return rollback(state, reasons.WORSE_THAN_PROMISED, message, wait, began=fired.last)
 
