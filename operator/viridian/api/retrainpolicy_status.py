@@ -27,20 +27,19 @@ MAX_STAGES: Final = 8
 
 
 class StageStatus(Struct, frozen=True, kw_only=True):
-    """One stage of the run at work, or of the newest finished run."""
+    """One stage of the run at work, or of the newest finished run. Those that the run does not have are left out."""
 
     name: Annotated[str, word("Name of the stage.")]
     state: Annotated[
         str,
-        word(
-            "Skipped (the run has no such stage, or ended before it), Pending, Running, Complete, Cached, Failed or "
-            "Cancelled."
-        ),
+        word("Skipped (the run ended before it), Pending, Running, Complete, Cached, Failed or Cancelled."),
     ]
     started_at: Annotated[str, time("When its object was made.")] | None = None
     finished_at: Annotated[str, time("When it ended.")] | None = None
     job: Annotated[str, word("The object that does its work.")] | None = None
-    message: Annotated[str, prose("Why it waits, or how it failed: the reason, and the end of the log.")] = ""
+    message: Annotated[
+        str, prose("Why it waits or was skipped, or how it failed: the reason, and the end of the log.")
+    ] = ""
     usage: Annotated[ResourceUsage, doc("What it used, where it has reported that.")] | None = None
 
 

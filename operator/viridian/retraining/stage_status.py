@@ -21,26 +21,28 @@ MAX_LOG: Final = 700
 
 
 def stage_statuses(state: RetrainingState, active: ActiveRun | None) -> Sequence[StageStatus]:
-    """The stages of the run at work, else of the newest finished run; none before the first run."""
+    """The stages of the run at work, else of the newest finished run; none before the first run.
+
+    A stage that the run does not have is left out.
+    """
     shown = active.id if active is not None else next((run.id for run in state.finished), "")
     run = next((run for run in state.runs if run.id == shown), None)
     if run is None and active is None:
         return ()
     if run is None:
-        coming = planned_stages(state.spec)
-        return [StageStatus(name=name, state=PENDING if name in coming else SKIPPED) for name in _names(coming)]
+        return [StageStatus(name=name, state=PENDING) for name in _names(planned_stages(state.spec))]
     return [_status(run, name) for name in _names(run.record.origin.stages)]
 
 
 def _names(stages: Collection[str]) -> Iterable[str]:
-    """All stages, and the resolver where the run has one."""
-    return (*((RESOLVER_STAGE,) if RESOLVER_STAGE in stages else ()), *STAGE_NAMES)
+    """In the order in which they run."""
+    return (name for name in (RESOLVER_STAGE, *STAGE_NAMES) if name in stages)
 
 
 def _status(run: Run, name: str) -> StageStatus:
     stage = run.named(name)
     if stage is None:
-        return StageStatus(name=name, state=SKIPPED)
+        return StageStatus(name=name, state=SKIPPED, message=_ended_before(run))
     result, began = stage.result, stage.note.began or text(stage.found, "metadata", "creationTimestamp")
     return StageStatus(
         name=name,
@@ -48,7 +50,7 @@ def _status(run: Run, name: str) -> StageStatus:
         started_at=began or None,
         finished_at=(result.at or None) if result is not None else None,
         job=stage.object_name if stage.note.seen or stage.found is not None else None,
-        message=_message(stage),
+        message=_message(run, stage),
         usage=stage_usage(stage),
     )
 
@@ -63,10 +65,17 @@ def _state(run: Run, stage: RunStage) -> str:
     return PENDING if run.finished is None else SKIPPED
 
 
-def _message(stage: RunStage) -> str:
+def _message(run: Run, stage: RunStage) -> str:
     if stage.note.cached:
         return f"nothing that it works on has changed since run {stage.note.cached}"
+    if _state(run, stage) == SKIPPED:
+        return _ended_before(run)
     return stage.note.waiting if stage.result is None else _ending(stage.result)
+
+
+def _ended_before(run: Run) -> str:
+    """Why a stage of the run did not begin."""
+    return f"the run ended before it: {run.finished.outcome}" if run.finished is not None else ""
 
 
 def _ending(result: StageResult) -> str:
