@@ -206,6 +206,7 @@ NOTHING_TO_HAND_OVER_TO = (
 COOLDOWN = "Cooldown"  # a run has ended too short a time ago for another one
 ROLLOUT_ACTIVE = "RolloutActive"  # a challenger is on trial: what monitors find of the champion waits for its end
 PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"  # a trigger has a query, and the operator knows no Prometheus
+RECEIVER_NOT_CONFIGURED = "ReceiverNotConfigured"  # a trigger waits for events, and the operator receives none
 QUERY_UNANSWERED = "QueryUnanswered"  # the query of a trigger has no value, or Prometheus does not answer
 NO_FEEDBACK = "NoFeedback"  # a trigger counts outcomes that nobody keeps
 MONITOR_NOT_FOUND = "MonitorNotFound"  # a trigger names a monitor that the ModelDeployment does not have

@@ -127,6 +127,7 @@ async def _work(
                 collector_url=config.collector_url,
                 access=_access(config),
                 orders_key=key.public if key is not None else None,
+                receives_events=config.events_port is not None,
             ),
             telemetry,
             namespaces=config.namespaces,

@@ -88,6 +88,7 @@ class RetrainPolicies:
                 mlflow_uri=self.settings.mlflow_uri,
                 collector=self.feedback is not None,
                 prometheus=self.readings.prometheus is not None,
+                receives_events=self.settings.receives_events,
                 trainer_image=self.settings.trainer_image,
                 server_image=self.settings.server_image,
                 spot_nodes=self.settings.spot_nodes,

@@ -89,6 +89,8 @@ class TrainingSettings:
     collector: bool = False
     # Whether it knows a Prometheus.
     prometheus: bool = False
+    # Whether it has a receiver of events.
+    receives_events: bool = True
     # Which namespaces may have which registered models written to.
     registry_models: tuple[OwnerRule, ...] = ()
     # The image in which built-in stages run.

@@ -20,7 +20,6 @@ from viridian.api import durations, reasons
 from viridian.api.autoscaling import CPU_UTILIZATION
 from viridian.api.names import Slot, revision_record, slot_deployment
 from viridian.api.samples import Idle
-from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.intent import apply_unless_covered, unless_changed
 from viridian.core.ownership import Belongs, belongs
 from viridian.core.plan import Action, Apply, CloseConnections, CopyRequests, Delete, Event, Plan, Target
@@ -30,7 +29,6 @@ from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.drill_schedule import next_look
 from viridian.rollout.events import events_of_change, events_of_status
 from viridian.rollout.input import (
-    GATEWAY_NEEDED,
     UNREAD,
     RolloutInput,
     Unresolved,
@@ -58,6 +56,7 @@ from viridian.rollout.traffic.foreign_edit import foreign_edit, route_edited
 from viridian.rollout.traffic.gateway import HTTP_ROUTE
 from viridian.rollout.traffic.record import Traffic
 from viridian.rollout.traffic.service import SERVICE
+from viridian.rollout.untouched import out_of_reach, untouched
 from viridian.rollout.urgency import urgency
 from viridian.rollout.way_back_times import DRAIN
 
@@ -77,9 +76,7 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
     if inputs.spec is None:
         return untouched(inputs, now, inputs.invalid, reasons.INVALID_SPEC)
     if route := inputs.unreadable_route:
-        return untouched(
-            inputs, now, f"the HTTPRoute {route} splits the traffic. {GATEWAY_NEEDED}", reasons.GATEWAY_API_OFF
-        )
+        return untouched(inputs, now, out_of_reach(inputs, route), reasons.GATEWAY_API_OFF)
     if inputs.decisive in inputs.taken:
         # Without the object that carries the record nobody knows who serves.
         return untouched(inputs, now, name_taken(inputs, *inputs.decisive), reasons.NAME_TAKEN)
@@ -104,26 +101,6 @@ def decide(inputs: RolloutInput, now: datetime) -> Plan:
         wake=_wake(state, decision),
         urgency=urgency(state, decision),
         summary=summary(state, decision),
-    )
-
-
-def untouched(inputs: RolloutInput, now: datetime, message: str, reason: str) -> Plan:
-    """The plan where nothing can be decided: say so, touch nothing, look again when something changes."""
-    before = conditions_in(inputs.status.get("conditions"))
-    stalled = transition(
-        [Finding(reasons.STALLED, Truth.TRUE, reason, message)], before=before, generation=inputs.generation, now=now
-    )
-    others = [c for c in before if c.get("type") not in (reasons.STALLED, reasons.RECONCILING)]
-    if not any(c.get("type") == reasons.READY for c in others):
-        not_ready = Finding(reasons.READY, Truth.FALSE, reason, message)
-        others += transition([not_ready], before=(), generation=inputs.generation, now=now)
-    kept = {key: value for key, value in inputs.status.items() if key != "conditions"}
-    next_status = {**kept, "observedGeneration": inputs.generation, "conditions": [*others, *stalled]}
-    return Plan(
-        status=next_status,
-        news=events_of_status(inputs.status, next_status),
-        wake=now + timedelta(minutes=1),
-        summary=f"{reason}: {message}",
     )
 
 

@@ -73,6 +73,8 @@ class OperatorSettings:
     templates: TemplateRules = NO_LIMITS
     # Whether it is installed with the Gateway API.
     gateway_api: bool = False
+    # Whether it has a receiver of events, which start runs.
+    receives_events: bool = True
     # What the platform gives each pod.
     platform: PodPlatform = OWN_USER
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -282,3 +283,39 @@ def test_what_cannot_be_joined_is_left_alone_and_joined_once_it_can(churn: Churn
     churn.cluster.edit("HTTPRoute", "shop", lambda route: route.update(spec=SHOP["spec"]))
     churn.cluster.edit("HTTPRoute", "shop", lambda route: route["metadata"].update(labels=SHOP["metadata"]["labels"]))
     assert churn.world.run(60, until=lambda: churn.condition("Ready")["status"] == "True")
+
+
+def without_the_gateway_api(churn: Churn) -> None:
+    """The operator is installed again, without the flag and the rights to routes."""
+    churn.world.settings = replace(churn.world.settings, gateway_api=False)
+    churn.world.restart()
+    assert churn.world.run(60, until=lambda: churn.condition("Stalled").get("reason") == "GatewayApiOff")
+
+
+def test_without_the_gateway_api_the_object_says_how_to_go_on(churn: Churn) -> None:
+    by_join(churn)
+    promote(churn)
+    before = shop(churn)
+    without_the_gateway_api(churn)
+    churn.apply(rollout=SHORT)
+    churn.world.run(60)
+    stalled = churn.condition("Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "GatewayApiOff")
+    assert "the rule predict of the HTTPRoute shop leads to the slots" in stalled["message"]
+    assert stalled["message"].endswith("kubectl -n default annotate service churn viridian.dev/route-")
+    assert churn.condition("RouteJoined")["status"] == "Unknown", "nothing is known of it any more"
+    assert shop(churn) == before, "it may neither be read nor written"
+
+
+def test_a_person_who_follows_that_sentence_has_a_model_that_goes_on(churn: Churn) -> None:
+    by_join(churn)
+    without_the_gateway_api(churn)
+    churn.apply(rollout=SHORT)
+    backends = [{"group": "", "kind": "Service", "name": "churn", "port": 8080, "weight": 1}]
+    churn.cluster.edit("HTTPRoute", "shop", lambda found: found["spec"]["rules"][1].update(backendRefs=backends))
+    churn.cluster.edit("Service", "churn", lambda found: found["metadata"]["annotations"].pop("viridian.dev/route"))
+    assert churn.world.run(60, until=lambda: not churn.condition("Stalled"))
+    assert not churn.condition("RouteJoined")
+    promote(churn)
+    churn.world.run(60)
+    churn.world.rest(resyncs=1)

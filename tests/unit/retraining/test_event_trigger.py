@@ -182,3 +182,13 @@ def test_an_event_that_lost_its_owner_counts_for_the_policy_that_it_names() -> N
     assert belongs(event, "policy-1") is Belongs.ORPHAN
     made.edit(suspend=False).settle()
     assert causes(made) == [["batch-1"]]
+
+
+def test_without_a_receiver_the_condition_says_how_to_start_one() -> None:
+    made = world()
+    made.receive("batch-1")
+    made.receives_events = False
+    made.settle()
+    assert made.condition("Stalled") == ("True", "ReceiverNotConfigured")
+    assert "--events-port" in made.message("Stalled")
+    assert causes(made) == [["batch-1"]], "what was stored before is answered"

@@ -138,6 +138,7 @@ class World:
     mlflow_uri: str | None = MLFLOW
     collector: bool = False
     prometheus: bool = False
+    receives_events: bool = True
     readings: dict[Question, Reading] = field(default_factory=dict)
     """What Prometheus and the collector have answered to triggers."""
     trainer_image: str = "viridian/trainer:1"
@@ -191,6 +192,7 @@ class World:
                 mlflow_uri=self.mlflow_uri,
                 collector=self.collector,
                 prometheus=self.prometheus,
+                receives_events=self.receives_events,
                 trainer_image=self.trainer_image,
                 server_image=self.server_image,
                 spot_nodes=self.spot_nodes,

@@ -156,6 +156,21 @@ class TestConditions:
         assert plan.actions == ()
         assert condition(plan, "Stalled") == ("True", reasons.INVALID_SPEC)
 
+    def test_where_nothing_can_be_decided_ready_says_whether_users_are_served(self) -> None:
+        """ModelNotServed rests on it, and pods die whether or not the spec can be read."""
+        before = dict(decide(snapshot(**TWO_WARM), NOW).status or {})
+        unread: dict[str, Any] = {"spec": None, "invalid": "the spec cannot be read: x"}
+        served = replace(snapshot(**TWO_WARM), **unread)
+        assert condition(decide(replace(served, status=before), NOW), "Ready") == ("True", reasons.SERVING)
+        assert condition(decide(served, NOW), "Ready") == ("True", reasons.SERVING), "without a status too"
+        gone = snapshot(**{**TWO_WARM, "slots": (slot(BLUE, "1", 1), slot(GREEN, "2", ready=0))})
+        dead = decide(replace(gone, **unread, status=before), NOW)
+        assert (dead.actions, condition(dead, "Ready")) == ((), ("False", reasons.CHAMPION_UNAVAILABLE))
+        back = decide(replace(served, status=dict(dead.status or {})), NOW)
+        assert condition(back, "Ready") == ("True", reasons.SERVING)
+        settled = decide(replace(served, status=dict(back.status or {})), NOW)
+        assert (settled.status, settled.news) == (back.status, ())
+
     @pytest.mark.parametrize(
         ("refused", "kind", "reason"),
         [(True, "Stalled", reasons.APPLY_REFUSED), (False, "Reconciling", reasons.APPLY_UNAVAILABLE)],

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from viridian.api import reasons
 from viridian.api.event_trigger import EventTrigger
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.retraining.input import PolicyFacts
@@ -16,6 +17,7 @@ from viridian.retraining.triggers.cause import Cause
 from viridian.retraining.triggers.trigger_state import TriggerState
 
 EVENT: Final = "event"
+_NO_RECEIVER: Final = "the operator receives no events: start it with --events-port (Helm: events.enabled)"
 
 
 def read_events(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> Iterator[TriggerState]:
@@ -23,17 +25,22 @@ def read_events(spec: RetrainPolicySpec, facts: PolicyFacts, _now: datetime) -> 
     received = read_received(facts.records, facts.uid)
     for trigger in spec.triggers:
         if trigger.event is not None:
-            yield _read(trigger.name, trigger.event, received)
+            yield _read(trigger.name, trigger.event, received, facts.settings.receives_events)
 
 
-def _read(name: str, asked: EventTrigger, received: Sequence[ReceivedEvent]) -> TriggerState:
-    """What an event was stored for counts, not what the trigger would take now: it may be another one by now."""
+def _read(name: str, asked: EventTrigger, received: Sequence[ReceivedEvent], receives: bool) -> TriggerState:
+    """What an event was stored for counts, not what the trigger would take now: it may be another one by now.
+
+    An event that was stored while there was a receiver is answered after that, too.
+    """
     return TriggerState(
         source=EVENT,
         name=name,
         key=asked.key,
         occurred=tuple(_cause(name, asked.key, event) for event in received if asked.key in event.triggers),
         always_counts=True,
+        problem="" if receives else _NO_RECEIVER,
+        reason=reasons.RECEIVER_NOT_CONFIGURED,
     )
 
 
