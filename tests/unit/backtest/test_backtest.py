@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support import history
@@ -52,6 +53,21 @@ def test_a_monitor_of_performance_waits_for_two_windows_whose_labels_are_mature(
 def test_an_alarm_ends_with_the_first_quiet_window() -> None:
     first, second = monitor("inputs", report()).alarms
     assert (first.ended_at, second.ended_at) == (at(41) + LAG, at(62) + LAG)
+
+
+def test_a_number_near_its_threshold_is_one_alarm_for_the_threshold_that_is_tried_as_well() -> None:
+    """As live: what has fired lasts until it is well within (docs/monitoring.md)."""
+    whole = history.history()
+    near = {day: whole.windows[60 if day % 2 else 31].profile for day in range(2, 22)}
+    windows = tuple(
+        msgspec.structs.replace(one, profile=near.get(day, one.profile)) for day, one in enumerate(whole.windows)
+    )
+    edited = history.deployment(
+        {"name": "inputs", "drift": {"statistic": "KS", "threshold": 0.17, "decision": "Point"}}
+    )
+    (found,) = backtest(edited, None, replace(whole, windows=windows), thresholds={"inputs": [0.17]}).monitors
+    assert [(one.start, one.fired) for one in found.alarms[:2]] == [(at(3), 19), (at(32), 8)]
+    assert found.tried[0].score == found.score
 
 
 def test_an_incident_that_no_monitor_sees_is_missed() -> None:
