@@ -310,7 +310,9 @@ def test_who_approves_is_who_says_so(editor: Kube, developer: Kube, admin: Kube,
     say(admin, made, "approve", f"deadbeef#2#{admin.user}")
 
 
-@pytest.mark.parametrize(("command", "about"), [("promote", "deadbeef"), ("skip", "deadbeef/few")])
+@pytest.mark.parametrize(
+    ("command", "about"), [("promote", "deadbeef"), ("skip", "deadbeef/few"), ("skip", "deadbeef/schema,features")]
+)
 def test_who_passes_a_step_by_name_may_approve(
     command: str, about: str, editor: Kube, admin: Kube, namespace: str
 ) -> None:

@@ -71,6 +71,11 @@ class EventAttributes:
     subject: str = ""
     # When it happened, as the sender says.
     time: str = ""
+    # What a webhook of MLflow reports of a version beside that: its number, an alias that was set on it, and the id of
+    # the MLflow run that it was registered from.
+    version: str = ""
+    alias: str = ""
+    run: str = ""
 
 
 def takes(trigger: EventTrigger, event: EventAttributes) -> bool:

@@ -220,7 +220,8 @@ class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
         named(
             "type",
             "Ready, Reconciling, Stalled, ModelResolved, ChallengerHealthy, RollbackReady, RollbackUntested; with "
-            "a joined route also RouteJoined; with a skew of features also FeaturesMatch; with "
+            "a joined route also RouteJoined; with a skew of features also FeaturesMatch; with an "
+            "order that names an unknown step also OrdersUnderstood; with "
             "monitoring also Provisional, Monitored, DataDrift, PredictionDrift, ConceptDrift, Decay, ReviewRequired; "
             "with recoverWithin also RecoveryOverdue.",
             max_length=24,

@@ -19,6 +19,7 @@ from viridian.cli.output_formats import ObjectFormat
 from viridian.people import person_orders
 from viridian.people.model_summary import ModelHealth, ModelSummary, most_urgent_first, summary
 from viridian.people.person_orders import NothingToOrder, PersonOrder
+from viridian.rollout.skip_order import SKIPPED_BY_NAME
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace; by default the one of the context.")]
 EveryNamespace = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Models of all namespaces.")]
@@ -138,7 +139,9 @@ def roll_back(
 
 def skip_step(
     name: Name,
-    step: Annotated[str, typer.Argument(help="Name of the step, or `probation`.")],
+    steps: Annotated[
+        list[str], typer.Argument(metavar="STEP…", help=f"Names of steps, or of checks: {', '.join(SKIPPED_BY_NAME)}.")
+    ],
     namespace: Namespace = "",
     dry_run: DryRun = False,
     kubeconfig: Kubeconfig = "",
@@ -150,7 +153,7 @@ def skip_step(
         name,
         "",
         dry_run,
-        lambda m, user: person_orders.skip(m, step, user),
+        lambda m, user: person_orders.skip(m, steps, user),
     )
 
 

@@ -80,6 +80,7 @@ ROLLOUT: Final = StatusPart(
             reasons.PROVISIONAL,
             reasons.ADDRESSES_CURRENT,
             reasons.FEATURES_MATCH,
+            reasons.ORDERS_UNDERSTOOD,
         }
     ),
 )

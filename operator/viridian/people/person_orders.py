@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,8 +34,9 @@ def promote(model: ModelSummary, user: str) -> PersonOrder:
     return _annotated(model, names.PROMOTE_ANNOTATION, revision, user, f"{_trial(model)} passes all steps")
 
 
-def skip(model: ModelSummary, step: str, user: str) -> PersonOrder:
-    """The challenger passes one step by its name; `probation` lets it through before the champion is proven."""
+def skip(model: ModelSummary, steps: Sequence[str], user: str) -> PersonOrder:
+    """The challenger passes steps and checks by name; `probation` lets it through before the champion is proven."""
+    step = ",".join(steps)
     newer = model.status.next
     if newer is not None:
         done = f"version {newer.version or newer.revision} of {model.name} passes {step}"

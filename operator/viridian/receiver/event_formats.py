@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -121,7 +122,18 @@ def _registry(document: dict[str, Any], signed_id: str) -> tuple[EventAttributes
         "subject": data.get("name") if isinstance(data, dict) else None,
         "time": document.get("timestamp"),
     }
-    return (_attributes(found, "the body"),)
+    event = _attributes(found, "the body")
+    return (replace(event, **_of_a_version(data)) if isinstance(data, dict) else event,)
+
+
+def _of_a_version(data: Mapping[str, Any]) -> dict[str, str]:
+    """What is reported of a version, as far as it is short and printable: by that a run is known that made it."""
+    found = {name: data.get(field) for name, field in (("version", "version"), ("alias", "alias"), ("run", "run_id"))}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, str) and value.isprintable() and _size(value) <= MAX_ATTRIBUTE
+    }
 
 
 _WEBHOOKS: Final[tuple[tuple[frozenset[str], Callable[[dict[str, Any], str], tuple[EventAttributes, ...]]], ...]] = (

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.features import ModelFeatures
-from viridian.api.modeldeployment import RegistryModel
 from viridian.api.stage import stage_place
 from viridian.core.obstacles import Obstacles, outage, refusal
 from viridian.core.templates import of_stage
@@ -99,7 +98,7 @@ def deployment_exists(state: RetrainingState) -> Problem | None:
 
 
 def deployment_follows_an_alias(state: RetrainingState) -> Problem | None:
-    followed = followed_model(state.facts)
+    followed = state.facts.followed
     if followed is not None and followed.alias:
         return None
     pinned = f"pins version {followed.version}" if followed is not None else "names no model of the registry"
@@ -194,9 +193,3 @@ def named_features(facts: PolicyFacts) -> ModelFeatures | None:
     """The definition of features that the ModelDeployment names."""
     spec = facts.deployment.spec if facts.deployment else None
     return spec.model.features if spec else None
-
-
-def followed_model(facts: PolicyFacts) -> RegistryModel | None:
-    """What the ModelDeployment follows in the registry."""
-    spec = facts.deployment.spec if facts.deployment else None
-    return spec.model.registry if spec else None

@@ -47,7 +47,6 @@ from viridian.core.plan import (
 )
 from viridian.core.times import format_time
 from viridian.retraining.candidate_gate import evaluated, reported, times_asked
-from viridian.retraining.checks import followed_model
 from viridian.retraining.handover import decision_about, recorded_decision
 from viridian.retraining.input import RegistryResult, named_model
 from viridian.retraining.mlflow_runs import OPEN
@@ -128,7 +127,7 @@ def _registration(ended: EndedRun) -> RegisterVersion | None:
     mlflow, source = ended.registry.run, _source(ended.run, ended.report, ended.registry)
     if not source or ended.foreign_model or ended.registry.candidate is not None or mlflow is None:
         return None
-    followed = followed_model(ended.state.facts)
+    followed = ended.state.facts.followed
     name = followed.name if followed else ""
     return RegisterVersion(name, mlflow.run_id, source, _description(ended), claimant(ended.state))
 
@@ -158,7 +157,7 @@ def _not_yet_there(ended: EndedRun, verdict: RunVerdict) -> Iterator[Action]:
     registry = ended.registry
     if registry.run is not None and registry.run.status in OPEN:
         yield FinishRun(registry.run.run_id, str(verdict.mlflow_status))
-    candidate, followed = registry.candidate, followed_model(ended.state.facts)
+    candidate, followed = registry.candidate, ended.state.facts.followed
     if candidate is None or followed is None:
         return
     missing = {key: value for key, value in _description(ended).items() if key not in candidate.tags}

@@ -18,7 +18,7 @@ from viridian.api.run_stages import Data
 from viridian.core import collector_token
 from viridian.core.plan import Manifest
 from viridian.judgement.gate_slices import weakest_slice
-from viridian.retraining.checks import followed_model, named_features
+from viridian.retraining.checks import named_features
 from viridian.retraining.queries import experiment_of
 from viridian.retraining.records import NO_DATA, RunOrigin
 from viridian.retraining.run_report import run_report
@@ -44,7 +44,7 @@ def _variable(name: str, value: str) -> Manifest:
 def _values(
     state: RetrainingState, run: str, stage: str, origin: RunOrigin, rows: FrozenRows | None
 ) -> Mapping[str, str]:
-    facts, data, followed = state.facts, _data(state, origin), followed_model(state.facts)
+    facts, data, followed = state.facts, _data(state, origin), state.facts.followed
     features = named_features(facts)
     return {
         "VIRIDIAN_RUN_ID": run,

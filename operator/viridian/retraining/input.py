@@ -23,7 +23,7 @@ import msgspec
 
 from viridian.api.address import secret_of, shown
 from viridian.api.feedback import FrozenRows as FrozenRows
-from viridian.api.modeldeployment import ModelDeploymentSpec
+from viridian.api.modeldeployment import ModelDeploymentSpec, RegistryModel
 from viridian.api.objective import Objective
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.resources import ApiResource
@@ -148,6 +148,12 @@ class PolicyFacts:
     quality: QualityStatus | None = None
     # What keeps which object from being written.
     obstacles: Obstacles = field(default_factory=dict)
+
+    @property
+    def followed(self) -> RegistryModel | None:
+        """What the ModelDeployment asks the registry for."""
+        spec = self.deployment.spec if self.deployment else None
+        return spec.model.registry if spec else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

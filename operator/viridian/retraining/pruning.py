@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from viridian.retraining.handover import awaiting
+from viridian.retraining.own_effects import is_effect_of
 from viridian.retraining.received_events import KEPT, ReceivedEvent, read_received
 from viridian.retraining.runs import Run
 from viridian.retraining.state import RetrainingState
@@ -50,8 +51,16 @@ def _settled_events(state: RetrainingState) -> Iterator[ReceivedEvent]:
     yield from (event for event in stored if event.identity not in wanted | newest)
 
 
+def _makers(state: RetrainingState) -> Iterator[str]:
+    """Ids of the runs that stored events report the effects of: without its record, an event would be news."""
+    followed = state.facts.followed
+    causes = [cause for trigger in state.triggers if trigger.source == EVENT for cause in trigger.occurred]
+    yield from (run.id for run in state.finished if any(is_effect_of(run, cause, followed) for cause in causes))
+
+
 def _evidence(state: RetrainingState) -> Iterator[str]:
     yield from evidence(state.finished, state.triggers)
+    yield from _makers(state)
     if state.data_quality.source is not None:
         yield state.data_quality.source.id
     yield from (look.id for look in state.data_quality.looks[:1])

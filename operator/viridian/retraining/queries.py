@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viridian.retraining.checks import collects, followed_model
+from viridian.retraining.checks import collects
 from viridian.retraining.input import PolicyFacts, RegistryQuery
 from viridian.retraining.progress import leaves_no_trace
 from viridian.retraining.run_report import may_have_candidate, run_report
@@ -21,7 +21,7 @@ def query_of(state: RetrainingState) -> RegistryQuery:
     if not leaves_no_trace(run, state.now):
         return RegistryQuery()
     may_begin = not run.stage.note.seen
-    followed = followed_model(state.facts) if may_begin else None
+    followed = state.facts.followed if may_begin else None
     return RegistryQuery(
         experiment=experiment_of(state.facts),
         key=run.id,
@@ -39,7 +39,7 @@ def experiment_of(facts: PolicyFacts) -> str:
 def _about_ended_run(state: RetrainingState, run: Run, result: StageResult) -> RegistryQuery:
     # The script of a run that was cancelled may have registered a version by itself.
     has_version = may_have_candidate(run) or result.outcome is StageOutcome.CANCELLED
-    followed = followed_model(state.facts) if has_version else None
+    followed = state.facts.followed if has_version else None
     deployment = state.facts.deployment
     return RegistryQuery(
         experiment=experiment_of(state.facts),

@@ -89,7 +89,7 @@ def read_state(facts: PolicyFacts, spec: RetrainPolicySpec, now: datetime) -> Re
     has_room = room_at(spec.budget, hand_overs) is None
     active = to_hand_over(spec.gate, finished, facts.annotations, has_room=has_room) or at_work
     bounds = _read_bounds(facts, spec, runs, finished, at_work, now)
-    occurrences = tuple(occurrences_of(triggers, since, runs, bounds.holds, now))
+    occurrences = tuple(occurrences_of(triggers, since, runs, bounds.holds, now, facts.followed))
     pending = pending_causes(occurrences)
     held = own_holds(triggers, pending, runs, now)
     look = look_again(bounds.quality, now) if bounds.holds.only_bad_data else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from viridian.api import durations, reasons
-from viridian.api.names import RESTART_ANNOTATION, Slot
+from viridian.api.names import RESTART_ANNOTATION, SKIP_ANNOTATION, Slot
 from viridian.api.registry import TAG_DIGEST
 from viridian.core.conditions import Finding, Truth, conditions_in
 from viridian.core.obstacles import needed, outage, refusal
@@ -25,7 +25,9 @@ from viridian.rollout.records import ServedModel
 from viridian.rollout.replaced_versions import is_another
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import awaited_calmly, sentence
+from viridian.rollout.skip_order import SKIPPED_BY_NAME, SkipOrder
 from viridian.rollout.state import RolloutState, fallback_revision
+from viridian.rollout.step_names import step_name
 from viridian.rollout.traffic.record import Traffic
 
 _WAITING = {
@@ -52,7 +54,8 @@ _WITH_THE_CHAMPION = (
 
 
 def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
-    """Some are there only while they are true (Reconciling, Stalled) or not (AddressesCurrent, FeaturesMatch)."""
+    """Some are there only while they are true (Reconciling, Stalled) or not (AddressesCurrent, FeaturesMatch,
+    OrdersUnderstood)."""
     found = [_ready(state, decision), _model_resolved(state)]
     found.extend(_reconciling(state, decision))
     found.extend(_stalled(state, decision))
@@ -62,8 +65,25 @@ def conditions(state: RolloutState, decision: RolloutDecision) -> list[Finding]:
     found.extend(provisional(state, decision))
     found.extend(_addresses_current(state, decision))
     found.extend(features_match(state, decision))
+    found.extend(_orders_understood(state))
     found.extend(route_joined(joining(state.inputs, state.spec.server.port, decision.traffic, state.now)))
     return found
+
+
+def _orders_understood(state: RolloutState) -> Iterable[Finding]:
+    """There only while an order names what there is not, for the version that is wanted or on trial."""
+    order = SkipOrder.parse(state.inputs.annotations.get(SKIP_ANNOTATION, ""))
+    trial = state.recorded.trial if state.recorded is not None else None
+    under_way = {trial.revision if trial is not None else None, state.desired.revision if state.desired else None}
+    steps = [step_name(state.steps, index) for index in range(len(state.steps))]
+    unknown = order.unknown(steps) if order.revision in under_way else ()
+    if unknown:
+        known = ", ".join(dict.fromkeys((*steps, *SKIPPED_BY_NAME)))
+        message = (
+            f"{SKIP_ANNOTATION} names {', '.join(unknown)}, which is no step of this rollout and no check, and skips "
+            f"nothing for it; it may name, separated by commas: {known}"
+        )
+        yield Finding(reasons.ORDERS_UNDERSTOOD, Truth.FALSE, reasons.UNKNOWN_STEP, message)
 
 
 def needs_a_person(state: RolloutState, decision: RolloutDecision) -> tuple[str, str] | None:

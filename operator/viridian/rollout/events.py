@@ -82,5 +82,7 @@ def _announced(fresh: list[Condition], conditions: list[Condition]) -> Iterator[
             yield Event(EventType.WARNING, reasons.EVENT_STALLED, f"{reason}: {message}")
         elif kind == reasons.ROUTE_JOINED and status != "True" and reason != reasons.JOIN_AWAITS:
             yield Event(EventType.WARNING, reasons.EVENT_ROUTE_NOT_JOINED, f"{reason}: {message}")
+        elif kind == reasons.ORDERS_UNDERSTOOD:
+            yield Event(EventType.WARNING, reasons.EVENT_ORDER_NOT_UNDERSTOOD, message)
         elif kind == reasons.RECONCILING and reason == reasons.APPLY_UNAVAILABLE:
             yield Event(EventType.WARNING, reasons.EVENT_APPLY_UNAVAILABLE, message)

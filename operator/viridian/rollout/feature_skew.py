@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from viridian.api import reasons
 from viridian.api.features import FEATURES_ANNOTATION, is_digest
@@ -13,11 +12,9 @@ from viridian.core.conditions import Finding, Truth, conditions_in
 from viridian.core.lookup import text
 from viridian.rollout.decision import RolloutDecision, WaitKind
 from viridian.rollout.input import RolloutInput
+from viridian.rollout.skip_order import FEATURES_CHECK, SkipOrder, to_skip
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import Traffic
-
-FEATURES_CHECK: Final = "features"
-"""What a person names to let a version serve all the same: `viridian.dev/skip: <revision>/features`."""
 
 
 def skew(state: RolloutState, slot: Slot, revision: str) -> str:
@@ -41,13 +38,13 @@ def skew(state: RolloutState, slot: Slot, revision: str) -> str:
 
 def is_let_through(state: RolloutState, revision: str) -> bool:
     """Whether a person lets the revision serve whatever its features: for as long as the annotation stands."""
-    named = state.inputs.annotations.get(SKIP_ANNOTATION, "").partition("#")[0].strip()
-    return named == f"{revision}/{FEATURES_CHECK}"
+    order = SkipOrder.parse(state.inputs.annotations.get(SKIP_ANNOTATION, ""))
+    return order.revision == revision and FEATURES_CHECK in order.names
 
 
-def way_through(revision: str, *, retried: bool) -> str:
+def way_through(state: RolloutState, revision: str, *, retried: bool) -> str:
     """What a person may write for that."""
-    skip = f"{SKIP_ANNOTATION}={revision}/{FEATURES_CHECK}"
+    skip = to_skip(state.inputs.annotations.get(SKIP_ANNOTATION, ""), revision, FEATURES_CHECK)
     return f"to let it serve all the same: {skip}{f' and {RETRY_ANNOTATION}={revision}' if retried else ''}"
 
 

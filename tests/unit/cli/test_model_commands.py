@@ -96,7 +96,9 @@ def test_an_order_names_what_it_is_about_and_who_gives_it() -> None:
     trial = model(challenger=waiting("Approval"), fallback=None)
     assert written(person_orders.approve(trial, "alice")) == {"viridian.dev/approve": "bbb#alice"}
     assert written(person_orders.promote(trial, "alice")) == {"viridian.dev/promote": "bbb#alice"}
-    assert written(person_orders.skip(trial, "few", "alice")) == {"viridian.dev/skip": "bbb/few#alice"}
+    assert written(person_orders.skip(trial, ["few"], "alice")) == {"viridian.dev/skip": "bbb/few#alice"}
+    several = person_orders.skip(trial, ["schema", "features"], "alice")
+    assert written(several) == {"viridian.dev/skip": "bbb/schema,features#alice"}
     assert written(person_orders.reject(trial, "alice")) == {"viridian.dev/reject": "bbb#alice"}
 
 
@@ -109,7 +111,7 @@ def test_a_version_that_waits_for_a_probation_is_let_through_by_the_command_that
     }
     waits = model(next=newer)
     assert [one.command for one in next_steps(waits)] == ["kubectl viridian skip churn probation -n ml"]
-    assert written(person_orders.skip(waits, "probation", "alice")) == {"viridian.dev/skip": "ccc/probation#alice"}
+    assert written(person_orders.skip(waits, ["probation"], "alice")) == {"viridian.dev/skip": "ccc/probation#alice"}
 
 
 @pytest.mark.parametrize(

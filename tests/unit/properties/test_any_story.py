@@ -118,7 +118,7 @@ class Story(RuleBasedStateMachine):
             self.retried.add(named)
             command, about = "rollback", f"{about}/{named}"
         elif command == "skip":
-            about = f"{about}/{('25%', 'probation', '50%')[index % 3]}"
+            about = f"{about}/{('25%', 'probation', '50%,25%', 'schema,probation,nothing')[index % 4]}"
         self.churn.annotate(command, f"{about}{again}")
 
     @rule()

@@ -112,6 +112,27 @@ def test_a_registry_webhook_is_known_by_its_delivery() -> None:
     assert problem(JSON, body_of(MLFLOW))[0] == 400, "without a signature it has no id"
 
 
+CREATED = {
+    **MLFLOW,
+    "entity": "model_version",
+    "data": {"name": "churn", "version": "7", "source": "models:/m-1", "run_id": "r1", "tags": {"viridian.run": "a"}},
+}
+
+
+def test_a_registry_webhook_tells_of_which_run_a_version_is() -> None:
+    """By that a policy knows the versions of its own runs; for another policy they are news."""
+    (alias,), (made,) = (events_in(JSON, body_of(document), "delivery-1") for document in (MLFLOW, CREATED))
+    assert (alias.version, alias.alias, alias.run) == ("7", "candidate", "")
+    assert (made.version, made.alias, made.run) == ("7", "", "r1")
+
+
+@pytest.mark.parametrize("value", [None, 7, ["r1"], "x" * 161, "a\nb"])
+def test_what_a_webhook_tells_of_a_version_is_bounded(value: Any) -> None:
+    document = {**CREATED, "data": {"name": "churn", "run_id": value, "version": value, "alias": value}}
+    (event,) = events_in(JSON, body_of(document), "delivery-1")
+    assert (event.version, event.alias, event.run) == ("", "", "")
+
+
 @pytest.mark.parametrize(("key", "events"), [("viridian.outcome", 0), ("viridian.trail.1", 0), ("retrain", 1)])
 def test_a_tag_that_the_operator_has_set_is_no_event(key: str, events: int) -> None:
     data = {"name": "churn", "version": "7", "key": key, "value": "yes"}

@@ -175,6 +175,98 @@ def test_as_many_events_as_may_be_stored_are_one_run_with_a_status_that_the_api_
     assert len(json.dumps(made.job["metadata"]["annotations"])) < 256 * 1024
 
 
+# ---- what the operator has done itself
+
+REGISTRY = {"name": "registry", "event": {"type": "mlflow.*", "subject": "churn"}}
+OF_CHURN = {"source": "mlflow", "subject": "churn"}
+
+
+def version_created(made: World, version: str, run: str = "") -> World:
+    more = {"run": run} if run else {}
+    return made.receive(f"made-{version}", type="mlflow.model_version.created", version=version, **OF_CHURN, **more)
+
+
+def alias_set(made: World, alias: str, version: str, subject: str = "churn") -> World:
+    name = f"{subject}-{alias}-{version}-{made.now:%H%M%S}"
+    attributes = {**OF_CHURN, "subject": subject, "alias": alias, "version": version}
+    return made.receive(name, type="mlflow.model_version_alias.created", **attributes)
+
+
+def with_a_run(*triggers: dict[str, Any], **spec: Any) -> World:
+    """Somebody has registered version 1; the run for it has made version 2, which was handed over."""
+    made = world(*(triggers or (REGISTRY,)), **spec)
+    made.registry.add_version("churn")
+    version_created(made, "1").settle()
+    finish(made)
+    assert (made.last_run["outcome"], made.last_run["version"]) == ("HandedOver", "2")
+    return made
+
+
+def mlflow_run(made: World) -> str:
+    """Of the newest run."""
+    return read_runs(made.observe().facts)[0].mlflow_run
+
+
+def test_the_version_that_a_run_has_made_and_the_aliases_that_follow_it_start_no_other_run() -> None:
+    made = with_a_run()
+    run = mlflow_run(made)
+    version_created(made, "2", run).settle()
+    for alias, version in (("candidate", "2"), ("champion", "2"), ("previous", "1"), ("champion", "1")):
+        alias_set(made.later(minutes=1), alias, version).settle()
+    made.later(hours=30).settle()
+    assert causes(made) == [["made-1"]]
+    assert made.condition("Ready")[0] == "True"
+
+
+def test_versions_and_aliases_of_people_and_other_systems_start_runs() -> None:
+    made = with_a_run()
+    made.registry.add_version("churn", run_id="of-a-notebook")
+    version_created(made.later(hours=1), "3", "of-a-notebook").settle()
+    finish(made)
+    alias_set(made.later(hours=1), "candidate", "3").settle()
+    finish(made)
+    alias_set(made.later(hours=1), "gold", "2").settle()
+    finish(made)
+    first = [ids[0].rsplit("-", 1)[0] for ids in causes(made)]
+    assert first == ["made", "made", "churn-candidate-3", "churn-gold-2"]
+
+
+def test_what_happens_to_another_model_is_news_whatever_it_is_called() -> None:
+    other = {"name": "other", "event": {"type": "mlflow.*", "subject": "prices"}}
+    made = with_a_run(REGISTRY, other)
+    alias_set(made.later(hours=1), "champion", "2", subject="prices").settle()
+    assert len(causes(made)) == 2
+
+
+def test_an_event_that_comes_while_the_run_is_at_work_starts_none_afterwards() -> None:
+    """MLflow sends it as soon as the script of the run, or the operator, has written."""
+    made = world(REGISTRY)
+    version_created(made, "1").settle()
+    version_created(made, "2", made.mlflow_run)
+    alias_set(made, "candidate", "1")
+    made.registry.add_version("churn")
+    made.settle()
+    assert causes(made) == [["made-1"]]
+
+
+def test_a_run_stays_known_for_as_long_as_an_event_about_its_version_is_stored() -> None:
+    made = with_a_run(history={"runs": 1})
+    version_created(made, "2", mlflow_run(made)).settle()
+    for number in range(3):
+        made.later(hours=1).ask_by_hand(f"again {number}").settle()
+        finish(made)
+    made.later(hours=1).settle()
+    assert sum("made-2" in ids for ids in causes(made)) == 0
+    assert stored(made) == 1, "the newest one, which the status shows"
+
+
+def test_a_registry_event_in_another_format_is_believed_to_be_news() -> None:
+    """A CloudEvent shows neither version nor MLflow run."""
+    made = with_a_run()
+    made.later(hours=1).receive("forwarded", type="mlflow.model_version.created", **OF_CHURN).settle()
+    assert len(causes(made)) == 2
+
+
 def test_an_event_that_lost_its_owner_counts_for_the_policy_that_it_names() -> None:
     made = world(suspend=True)
     made.receive("batch-1").orphan_records()

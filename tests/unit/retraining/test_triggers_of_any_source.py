@@ -64,7 +64,9 @@ def test_which_causes_wait_for_a_run(
     sentence: str, occurred: Cause, since: datetime | None, answered: tuple[Cause, ...], now: datetime, pending: bool
 ) -> None:
     counts = {occurred.key: since} if since else {}
-    found = pending_causes(occurrences_of([trigger(occurred)], counts, [run(*answered)] if answered else [], FREE, now))
+    found = pending_causes(
+        occurrences_of([trigger(occurred)], counts, [run(*answered)] if answered else [], FREE, now, None)
+    )
     assert found == ((occurred,) if pending else ()), sentence
 
 
@@ -83,13 +85,15 @@ def test_how_long_a_cause_waits(
     sentence: str, deadline: timedelta | None, periods: tuple[Hold, ...], late: timedelta, pending: bool
 ) -> None:
     found = pending_causes(
-        occurrences_of([trigger(ALERT, deadline=deadline)], {}, [], Holds(periods=periods), START + late)
+        occurrences_of([trigger(ALERT, deadline=deadline)], {}, [], Holds(periods=periods), START + late, None)
     )
     assert bool(found) is pending, sentence
 
 
 def test_causes_of_all_sources_make_one_run_and_while_held_only_a_person_starts_it() -> None:
-    pending = pending_causes(occurrences_of([trigger(ASKED), trigger(COMMIT), trigger(ALERT)], {}, [], FREE, START))
+    pending = pending_causes(
+        occurrences_of([trigger(ASKED), trigger(COMMIT), trigger(ALERT)], {}, [], FREE, START, None)
+    )
     assert pending == (ALERT, COMMIT, ASKED), "what is found by its time, then what a person asks for"
     due = coalesced("policy-1", pending, FREE)
     assert due is not None

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api import reasons
+from viridian.api.modeldeployment import RegistryModel
 from viridian.core.times import parse_time
+from viridian.retraining.own_effects import is_own_effect
 from viridian.retraining.runs import JUDGED, Run
 from viridian.retraining.triggers.answered import answered_causes
 from viridian.retraining.triggers.cause import Cause, run_id
@@ -40,6 +42,8 @@ class Occurrence:
     answered: tuple[Cause, ...]
     # Until when a run that the trigger caused was at work; None where there is none.
     worked_until: datetime | None
+    # Whether it reports what the policy's own runs, or the rollouts of its model, have done.
+    own_effect: bool
     # When the runs began that made a candidate.
     trained: tuple[datetime, ...]
     holds: Holds
@@ -53,6 +57,11 @@ def came_before_the_trigger(occurrence: Occurrence) -> bool:
 
 def was_answered_by_a_run(occurrence: Occurrence) -> bool:
     return any(known.covers(occurrence.cause) for known in occurrence.answered)
+
+
+def is_no_news(occurrence: Occurrence) -> bool:
+    """A policy that trained for the version that it has just made would train for ever."""
+    return occurrence.own_effect
 
 
 def merely_goes_on(occurrence: Occurrence) -> bool:
@@ -77,6 +86,7 @@ def comes_too_late(occurrence: Occurrence) -> bool:
 DROPPED: Final[tuple[Callable[[Occurrence], bool], ...]] = (
     came_before_the_trigger,
     was_answered_by_a_run,
+    is_no_news,
     merely_goes_on,
     was_made_needless_by_a_run,
     comes_too_late,
@@ -102,9 +112,17 @@ def missed_causes(occurrences: Iterable[Occurrence]) -> Mapping[Cause, str]:
 
 
 def occurrences_of(
-    triggers: Sequence[TriggerState], since: Mapping[str, datetime], runs: Sequence[Run], holds: Holds, now: datetime
+    triggers: Sequence[TriggerState],
+    since: Mapping[str, datetime],
+    runs: Sequence[Run],
+    holds: Holds,
+    now: datetime,
+    followed: RegistryModel | None,
 ) -> Iterator[Occurrence]:
-    """All that has occurred, with what decides whether a run may start for it."""
+    """All that has occurred, with what decides whether a run may start for it.
+
+    `followed`: what the ModelDeployment asks the registry for.
+    """
     answered, trained = answered_causes(runs), tuple(_trained(runs))
     for trigger in triggers:
         cooldown = cooldown_of(trigger, runs)
@@ -116,6 +134,7 @@ def occurrences_of(
                 since=since.get(trigger.key),
                 answered=answered,
                 worked_until=worked_until(trigger, runs, now) if cause.began is not None else None,
+                own_effect=is_own_effect(cause, runs, followed),
                 trained=trained,
                 holds=own,
                 now=now,

@@ -56,7 +56,7 @@ def has_other_features_at_first(state: RolloutState) -> RolloutDecision | None:
     problem = skew(state, first_slot(state.inputs.slots), revision)
     if not problem or is_let_through(state, revision):
         return None
-    wait = Wait(WaitKind.FEATURES, revision, detail=f"{problem}; {way_through(revision, retried=False)}")
+    wait = Wait(WaitKind.FEATURES, revision, detail=f"{problem}; {way_through(state, revision, retried=False)}")
     return RolloutDecision.hold(None, wait, revision)
 
 

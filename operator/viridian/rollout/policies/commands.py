@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from viridian.api import reasons
 from viridian.api.names import (
     APPROVE_ANNOTATION,
@@ -14,13 +12,9 @@ from viridian.api.names import (
 )
 from viridian.rollout.decision import RetryOrder, RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.ways_back import rejection, rollback
+from viridian.rollout.skip_order import SkipOrder
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import ChampionCause
-
-PROBATION_STEP: Final = "probation"
-"""What a skip names to let a newer version through before the champion has passed its probation."""
-SCHEMA_CHECK: Final = "schema"
-"""What a skip names to try a version that does not fit the present requests."""
 
 
 def is_rolled_back_by_order(state: RolloutState) -> RolloutDecision | None:
@@ -86,12 +80,16 @@ def promotion_command(state: RolloutState) -> str | None:
     return state.asked(PROMOTE_ANNOTATION, trial.revision) or counted
 
 
-def skip_command(state: RolloutState, revision: str, step: str) -> str | None:
-    """`viridian.dev/skip: <challenger revision>/<step>`, where it was not counted yet."""
-    order, named = state.asked_by_name(SKIP_ANNOTATION, revision)
-    trial = state.serving.trial
-    counted = trial is not None and trial.approved == order
-    return order if named == step and not counted else None
+def skip_command(state: RolloutState, revision: str, *names: str) -> str | None:
+    """`viridian.dev/skip: <challenger revision>/<names>`, as far as it has these names and was not counted yet."""
+    order = SkipOrder.parse(state.inputs.annotations.get(SKIP_ANNOTATION, ""))
+    if order.revision != revision:
+        return None
+    record, trial = state.record(revision), state.serving.trial
+    carried_out = [one.by for one in record.outcomes] if record is not None else []
+    known = [*carried_out, trial.approved] if trial is not None else carried_out
+    asked = [name for name in names if name in order.names and not order.is_counted(name, known)]
+    return order.about(asked) if asked else None
 
 
 def approval(state: RolloutState) -> str | None:

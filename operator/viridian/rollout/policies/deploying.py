@@ -7,15 +7,16 @@ from typing import Final
 from viridian.api import reasons
 from viridian.api.names import RETRY_ANNOTATION, SKIP_ANNOTATION
 from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
-from viridian.rollout.feature_skew import FEATURES_CHECK
+from viridian.rollout.feature_skew import is_let_through, skew
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.chain import Chain, first
-from viridian.rollout.policies.commands import PROBATION_STEP, SCHEMA_CHECK, skip_command
+from viridian.rollout.policies.commands import skip_command
 from viridian.rollout.policies.other_features import has_other_features
 from viridian.rollout.policies.reinstatement import is_reinstated
 from viridian.rollout.policies.trial_steps import enter, not_ready
 from viridian.rollout.policies.ways_back import rejection
 from viridian.rollout.schema_fit import misfit
+from viridian.rollout.skip_order import FEATURES_CHECK, PROBATION_STEP, SCHEMA_CHECK, to_skip
 from viridian.rollout.state import RolloutState
 from viridian.rollout.traffic.record import Trial
 
@@ -76,7 +77,11 @@ def does_not_fit_the_requests(state: RolloutState) -> RolloutDecision | None:
     problem = misfit(champion, challenger, _beside_the_model(state))
     if not problem:
         return None
-    way = f"to try it all the same: {SKIP_ANNOTATION}={revision}/{SCHEMA_CHECK} and {RETRY_ANNOTATION}={revision}"
+    # Both are named at once: otherwise it would be tried again, and rejected for the other one.
+    skewed = skew(state, state.other_slot, revision) and not is_let_through(state, revision)
+    checks = (SCHEMA_CHECK, FEATURES_CHECK) if skewed else (SCHEMA_CHECK,)
+    skip = to_skip(state.inputs.annotations.get(SKIP_ANNOTATION, ""), revision, *checks)
+    way = f"to try it all the same: {skip} and {RETRY_ANNOTATION}={revision}"
     return rejection(state, revision, reasons.SCHEMA_MISMATCH, f"{problem}; {way}")
 
 
@@ -92,8 +97,8 @@ def is_halted(state: RolloutState) -> RolloutDecision | None:
 
 def begins_its_trial(state: RolloutState) -> RolloutDecision | None:
     revision = state.challenger or ""
-    order = skip_command(state, revision, PROBATION_STEP) if state.in_probation else None
-    order = order or skip_command(state, revision, SCHEMA_CHECK) or skip_command(state, revision, FEATURES_CHECK)
+    checks = (SCHEMA_CHECK, FEATURES_CHECK)
+    order = skip_command(state, revision, *((PROBATION_STEP, *checks) if state.in_probation else checks))
     return enter(state, Trial(revision, approved=order or "", approved_at=state.now if order else None))
 
 

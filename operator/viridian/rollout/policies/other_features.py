@@ -16,4 +16,4 @@ def has_other_features(state: RolloutState) -> RolloutDecision | None:
     problem = skew(state, state.other_slot, revision)
     if not problem or is_let_through(state, revision):
         return None
-    return rejection(state, revision, reasons.FEATURE_SKEW, f"{problem}; {way_through(revision, retried=True)}")
+    return rejection(state, revision, reasons.FEATURE_SKEW, f"{problem}; {way_through(state, revision, retried=True)}")

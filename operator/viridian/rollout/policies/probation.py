@@ -14,8 +14,9 @@ from viridian.rollout.policies.availability import crash_loop, unserved, unserve
 from viridian.rollout.policies.breaches import breach_began, breached, decided_at
 from viridian.rollout.policies.chain import Chain, first
 from viridian.rollout.policies.champion import rests
-from viridian.rollout.policies.commands import PROBATION_STEP, skip_command
+from viridian.rollout.policies.commands import skip_command
 from viridian.rollout.policies.ways_back import rollback
+from viridian.rollout.skip_order import PROBATION_STEP
 from viridian.rollout.state import RolloutState
 
 
