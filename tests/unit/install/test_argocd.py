@@ -43,13 +43,17 @@ def interpreter() -> str:
 
 def lua(script: str, obj: Object, then: str) -> list[list[str]]:
     """The lines that `then` prints of what the script makes of the object."""
-    program_text = f"{_BEFORE}local obj = {literal(obj)}\nlocal made = (function()\n{script}\nend)()\n{then}"
-    done = subprocess.run(
-        [interpreter(), "/dev/stdin"], input=program_text, capture_output=True, text=True, check=False
-    )
+    done = run(script, obj, then)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def run(script: str, obj: Object, then: str) -> subprocess.CompletedProcess[str]:
+    program_text = f"{_BEFORE}local obj = {literal(obj)}\nlocal made = (function()\n{script}\nend)()\n{then}"
+    return subprocess.run(
+        [interpreter(), "/dev/stdin"], input=program_text, capture_output=True, text=True, check=False
+    )
 
 
 def literal(value: Any) -> str:
@@ -89,10 +93,14 @@ def offered(kind: str, obj: Object) -> set[str]:
     return {name for name, disabled in found if disabled == "false"}
 
 
+def action(kind: str, name: str) -> str:
+    (script,) = [one["action.lua"] for one in actions(kind)["definitions"] if one["name"] == name]
+    return str(script)
+
+
 def done(kind: str, name: str, obj: Object) -> dict[str, str]:
     """The annotations after the action."""
-    (script,) = [one["action.lua"] for one in actions(kind)["definitions"] if one["name"] == name]
-    return {line[0]: line[1] for line in lua(script, obj, _ANNOTATED)}
+    return {line[0]: line[1] for line in lua(action(kind, name), obj, _ANNOTATED)}
 
 
 TRIAL: Final = trial_world(replace(FIRST_STEP, since=ago_time(4)))
@@ -171,6 +179,35 @@ def test_an_action_is_the_command_of_a_person_and_the_operator_obeys(
     assert done("ModelDeployment", action, deployment(shown)).keys() == {f"viridian.dev/{command}"}
     obeyed = move_of(replace(shown, annotations=after))
     assert obeyed != move_of(shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "why"),
+    [
+        ("approve", TRIAL, "no challenger waits for an approval"),
+        ("promote", snapshot(**TWO_WARM), "no challenger is on trial beside a champion"),
+        ("abort", snapshot(**TWO_WARM), "no challenger is on trial beside a champion"),
+        ("retry", TRIAL, "no version stands rejected"),
+        ("rollback", snapshot(), "there is nothing that the champion could give its traffic to"),
+    ],
+)
+def test_an_action_that_is_not_offered_says_why(name: str, shown: RolloutInput, why: str) -> None:
+    ended = run(action("ModelDeployment", name), deployment(shown), _ANNOTATED)
+    assert (ended.returncode, ended.stdout.splitlines()[:1]) == (1, [why])
+    assert run(action("ModelDeployment", name), {"metadata": {"name": "new"}}, _ANNOTATED).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("approve", "neither a run nor a candidate waits for an approval"),
+        ("reject", "no candidate waits for an approval"),
+    ],
+)
+def test_an_action_of_a_policy_that_is_not_offered_says_why(name: str, why: str) -> None:
+    for status in ({}, {"lastRun": {"id": "r1", "outcome": "Promoted"}}):
+        ended = run(action("RetrainPolicy", name), {"metadata": {}, "status": status}, _ANNOTATED)
+        assert (ended.returncode, ended.stdout.splitlines()[:1]) == (1, [why])
 
 
 def test_a_policy_is_healthy_while_it_trains_and_offers_what_waits_for_a_person() -> None:
