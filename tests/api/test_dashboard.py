@@ -9,18 +9,22 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from localcluster.controlplane import ControlPlane
+from tests.support.dashboard_models import MemoryLabelQueue
+from tests.support.dashboard_routes import FOR_ALL, FORMS, about_an_object, status_of
 from tests.support.kube import Kube, Kubectl
-from tests.support.manifests import model_deployment
+from tests.support.manifests import model_deployment, retrain_policy
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 from viridian.dashboard.dashboard_app import DashboardApp
 from viridian.dashboard.dashboard_settings import DashboardSettings
 from viridian.dashboard.person_cluster import ApiPersonCluster
+from viridian.dashboard.signed_in import COOKIE, proof
 
 Client = TestClient[web.Request, web.Application]
 NOW = "2026-11-28T12:00:00Z"
@@ -64,7 +68,8 @@ async def client(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[C
         tls_key_file=None,
     )
     cluster = ApiPersonCluster(settings.connection())
-    async with TestClient(TestServer(DashboardApp(cluster).application())) as client:
+    app = DashboardApp(cluster, labels=MemoryLabelQueue()).application()
+    async with TestClient(TestServer(app), cookie_jar=aiohttp.DummyCookieJar()) as client:
         yield client
     await cluster.close()
 
@@ -139,6 +144,58 @@ async def test_two_people_see_one_namespace_each_and_order_what_their_rights_all
         assert "order to approve is written" in await response.text()
     user = f"system:serviceaccount:{other_namespace}:admin"
     assert annotations_of(shipped, other_namespace, "fraud")["viridian.dev/approve"] == f"bbbb#{user}"
+
+
+async def test_whatever_is_asked_about_a_namespace_of_others_is_refused(
+    client: Client, shipped: Kube, kubectl: Kubectl, namespace: str, other_namespace: str
+) -> None:
+    """Each route of the dashboard, with real tokens: of an administrator of one namespace, and of nobody."""
+    for where, name in ((namespace, "churn"), (other_namespace, "fraud")):
+        for manifest in (model_deployment(where, name), retrain_policy(where, name)):
+            shipped.apply(manifest)
+        shipped.merge(model_deployment(where, name), {"status": ON_TRIAL}, subresource="status")
+    theirs = kubectl("create", "token", "default", "-n", other_namespace).strip()
+    ours = person(kubectl, namespace, "admin")
+    token = ours["Authorization"].removeprefix("Bearer ")
+    await until(client, ours, [f"{namespace}/churn"])
+    before = [shipped.read(manifest(other_namespace, "fraud")) for manifest in (model_deployment, retrain_policy)]
+
+    assert client.app is not None
+    for method, path in about_an_object(client.app):
+        own = path.format(namespace=namespace, name="churn")
+        foreign = path.format(namespace=other_namespace, name="fraud")
+        form = FORMS.get(path, {})
+        if method == "GET":
+            assert await status_of(client, method, own, ours, {}) == 200, own
+        assert await status_of(client, method, foreign, ours, {**form, "proof": proof(token)}) == 403, foreign
+        made_up = {"Authorization": "Bearer made-up"}
+        assert await status_of(client, method, own, made_up, {**form, "proof": proof("made-up")}) == 401, own
+        # A form that another person's page has given is no form of this person.
+        if method == "POST":
+            assert await status_of(client, method, own, ours, {**form, "proof": proof(theirs)}) == 403, own
+    for path in FOR_ALL:
+        async with client.get(path, headers=ours) as response:
+            text = await response.text()
+        assert "churn" in text
+        assert "fraud" not in text
+        assert other_namespace not in text
+    assert [shipped.read(one) for one in before] == before
+
+
+async def test_who_signs_in_with_a_token_sees_what_that_token_may(
+    client: Client, shipped: Kube, kubectl: Kubectl, namespace: str
+) -> None:
+    shipped.apply(model_deployment(namespace, "churn"))
+    who = person(kubectl, namespace, "view")
+    await until(client, who, [f"{namespace}/churn"])
+    token = who["Authorization"].removeprefix("Bearer ")
+    async with client.post("/sign-in", data={"token": token}, allow_redirects=False) as response:
+        assert response.status == 303
+        cookie = response.cookies[COOKIE].value
+    assert await models(client, {"Cookie": f"{COOKIE}={cookie}"}) == [f"{namespace}/churn"]
+    async with client.post("/sign-in", data={"token": "made-up"}, allow_redirects=False) as response:
+        assert response.status == 401
+        assert COOKIE not in response.cookies
 
 
 async def test_a_selector_that_makes_no_sense_is_a_sentence(client: Client, kubectl: Kubectl, namespace: str) -> None:

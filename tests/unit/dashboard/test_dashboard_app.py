@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from tests.support.dashboard_models import (
     NOW,
+    MemoryLabelQueue,
     MemoryPersonCluster,
     condition,
     experimenting,
@@ -23,9 +24,10 @@ from tests.support.dashboard_models import (
     policy,
     run_record,
 )
+from tests.support.dashboard_routes import FORMS, about_an_object, status_of
 from viridian.dashboard.dashboard_app import DashboardApp
 from viridian.dashboard.dashboard_settings import parse
-from viridian.dashboard.signed_in import COOKIE, MAX_COOKIE
+from viridian.dashboard.signed_in import COOKIE, MAX_COOKIE, proof
 
 Client = TestClient[web.Request, web.Application]
 PEOPLE = {
@@ -75,6 +77,21 @@ async def test_another_namespace_is_neither_listed_nor_opened(client: Client) ->
     assert models(text) == []
     assert "may not list the models of the namespace <strong>shop</strong>" in text
     assert "pricing" not in await page(client, "/models/shop/pricing", "one", 403)
+
+
+async def test_no_route_about_an_object_opens_for_people_of_other_namespaces(cluster: MemoryPersonCluster) -> None:
+    before, queue = list(cluster.stored), MemoryLabelQueue()
+    app = DashboardApp(cluster, labels=queue, clock=lambda: NOW).application()
+    async with TestClient(TestServer(app), cookie_jar=aiohttp.DummyCookieJar()) as client:
+        for method, path in about_an_object(app):
+            name = policy()["metadata"]["name"] if path.startswith("/policies") else "churn"
+            own, foreign = path.format(namespace="ml", name=name), path.format(namespace="shop", name="pricing")
+            form = {**FORMS.get(path, {}), "proof": proof("one")}
+            if method == "GET":
+                assert await status_of(client, method, own, as_("one"), {}) == 200, own
+            assert await status_of(client, method, foreign, as_("one"), form) == 403, foreign
+            assert await status_of(client, method, own, as_("made-up"), {**form, "proof": proof("made-up")}) == 401, own
+    assert (list(cluster.stored), cluster.patched, queue.answers) == (before, [], {})
 
 
 async def test_a_namespace_is_named_once_and_the_browser_remembers_it(client: Client) -> None:
