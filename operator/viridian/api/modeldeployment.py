@@ -16,8 +16,9 @@ from viridian.api.context import Context
 from viridian.api.drill_spec import MIRRORED_BY_GATEWAY, RollbackDrill
 from viridian.api.experiment_spec import Experiment
 from viridian.api.features import ModelFeatures
+from viridian.api.feedback_spec import Feedback
 from viridian.api.governance import Governance
-from viridian.api.monitoring import Feedback, Monitoring
+from viridian.api.monitoring import Monitoring
 from viridian.api.names import FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.predecessor_spec import NOT_BY_GATEWAY, PredecessorSource
 from viridian.api.promotion import PromotionHold, PromotionWindow, RollbackWindow

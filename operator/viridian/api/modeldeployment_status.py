@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from viridian.api.monitoring import MonitoringStatus
+from viridian.api.monitoring_status import MonitoringStatus
 from viridian.api.names import Slot
 from viridian.api.schema import Struct, doc, named, prose, time, word
 from viridian.api.trail_status import MAX_INCIDENTS, SHOWN_REVISIONS, IncidentStatus, SpecRevision

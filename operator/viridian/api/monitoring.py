@@ -1,4 +1,4 @@
-"""What is kept of a model's answers, and what is watched in them: `feedback` and `monitoring` of a ModelDeployment."""
+"""What is watched in a model's requests and answers: `spec.monitoring` of a ModelDeployment."""
 
 from __future__ import annotations
 
@@ -8,77 +8,11 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from viridian.api import cel_monitoring as cel
-from viridian.api.cel import ENTRY_OF_SECRET, SECRET_NAME
+from viridian.api.feedback_spec import MAX_COLUMNS, Column
 from viridian.api.performance import PerformanceMetric
-from viridian.api.schema import Rule, Struct, doc, duration, named, prose, time, word
+from viridian.api.schema import Rule, Struct, doc, duration, named
 
-MAX_COLUMNS: Final = 200
 MAX_MONITORS: Final = 20
-MAX_FIGURES: Final = 5
-"""Figures of one monitor that a status shows; all of them are metrics."""
-MAX_DISTRIBUTIONS: Final = 10
-"""Features whose distributions a status shows."""
-MAX_PART: Final = 63 + 1 + 256
-"""Characters of a monitor's name and a feature's, with the slash between them."""
-
-
-class KeyRef(Struct, frozen=True, kw_only=True):
-    """A key of a Secret in the same namespace."""
-
-    name: Annotated[str, doc("Name of the Secret.", min_length=1, max_length=253, rules=(SECRET_NAME,))]
-    key: Annotated[str, doc("Key in the Secret.", min_length=1, max_length=253, rules=(ENTRY_OF_SECRET,))] = "key"
-
-
-Column = Annotated[str, doc("Name of a column as the model knows it.", min_length=1, max_length=256)]
-
-
-class Columns(Struct, frozen=True, kw_only=True):
-    """What becomes of columns before anything is stored."""
-
-    deny: Annotated[tuple[Column, ...], doc("Columns that never leave the server.", max_length=MAX_COLUMNS)] = ()
-    hash: Annotated[
-        tuple[Column, ...],
-        doc("Columns of which only a keyed hash (HMAC-SHA-256) leaves the server.", max_length=MAX_COLUMNS),
-    ] = ()
-
-
-class Feedback(Struct, frozen=True, kw_only=True):
-    """Answers are sent to the collector, which joins them with their outcomes."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (cel.HASH_NEEDS_KEY, cel.DENY_OR_HASH)
-
-    sampling: Annotated[int, doc("Share of the answered rows that is kept, in percent.", ge=0, le=100)] = 100
-    columns: Annotated[Columns, doc("What becomes of columns before anything is stored.")] = msgspec.field(
-        default_factory=Columns
-    )
-    subject: (
-        Annotated[
-            str,
-            doc(
-                "Column that says whom a row is about. A keyed hash of it is kept beside the row, so that all that is "
-                "kept about somebody can be erased.",
-                min_length=1,
-                max_length=256,
-            ),
-        ]
-        | None
-    ) = None
-    hash_key_secret_ref: (
-        Annotated[KeyRef, doc("The key of the hashes; needed by `columns.hash` and `subject`.")] | None
-    ) = None
-    retention: Annotated[str, duration("How long rows are kept.", at_least="1h")] = "90d"
-    label_maturity: Annotated[
-        str,
-        duration("How long after a prediction its outcome counts as known; monitors of performance wait so long."),
-    ] = "0s"
-    label_definition: Annotated[
-        str,
-        doc(
-            "Monitors count outcomes that were sent under this definition of the label, such as churned-30d; empty: "
-            "under any. Change it together with objective.labelDefinition of the RetrainPolicy.",
-            max_length=250,
-        ),
-    ] = ""
 
 
 class Statistic(StrEnum):
@@ -366,122 +300,3 @@ class Monitoring(Struct, frozen=True, kw_only=True):
             max_length=MAX_MONITORS,
         ),
     ] = msgspec.field(default_factory=usual)
-
-
-class FigureStatus(Struct, frozen=True, kw_only=True):
-    """One number that was judged."""
-
-    measure: Annotated[str, word("Statistic or metric.")]
-    verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
-    feature: Annotated[str, word("The feature that it is about; absent for the model as a whole.")] | None = None
-    value: Annotated[float, doc("The number.")] | None = None
-    bound: Annotated[float, doc("What chance leaves of it.")] | None = None
-    threshold: Annotated[float, doc("What it is compared with.")] | None = None
-    reference: Annotated[float, doc("The same metric on the version's holdout.")] | None = None
-    samples: Annotated[int, doc("Values or labelled rows that it rests on.")] = 0
-    reference_samples: Annotated[int, doc("The same of what it is compared with.")] = 0
-
-
-class FiringStatus(Struct, frozen=True, kw_only=True):
-    """A row of windows in all of which a monitor was beyond its threshold."""
-
-    windows: Annotated[int, doc("How many windows.", ge=1)]
-    last: Annotated[str, time("End of the newest of them.")]
-
-
-class MonitorStatus(Struct, frozen=True, kw_only=True):
-    """The verdict of one monitor."""
-
-    name: Annotated[str, word("Name of the monitor.")]
-    verdict: Annotated[str, word("Fired, Quiet or InsufficientData.")]
-    message: Annotated[str, prose("The sentence for people.")] = ""
-    provisional: Annotated[bool, doc("True for an estimate, made without outcomes.")] | None = None
-    firing: (
-        Annotated[
-            FiringStatus,
-            doc("The newest row of windows beyond the threshold, while a trigger of a RetrainPolicy asks for it."),
-        ]
-        | None
-    ) = None
-    firing_since: (
-        Annotated[str, time("End of the window in which it began to fire, until it is quiet again.")] | None
-    ) = None
-    figures: Annotated[
-        tuple[FigureStatus, ...], doc("What speaks for the verdict most, gravest first.", max_length=MAX_FIGURES)
-    ] = ()
-
-
-class ValueGroups(StrEnum):
-    """In which order the groups of a distribution stand."""
-
-    NUMBERS = "Numbers"
-    """From the lowest values up."""
-    CATEGORIES = "Categories"
-    """From the category that is most frequent in the training data on; the last group is all others."""
-
-
-Share = Annotated[float, doc("A share.", ge=0, le=1)]
-
-
-class Distribution(Struct, frozen=True, kw_only=True):
-    """Values in the window beside those of the reference. The groups have no names: no value stands in a status."""
-
-    groups: Annotated[
-        ValueGroups,
-        doc(
-            "Numbers: from the lowest values up. Categories: from the most frequent one on, and all others at the end."
-        ),
-    ]
-    reference: Annotated[tuple[Share, ...], doc("Share of each group in the reference.", max_length=20)]
-    window: Annotated[tuple[Share, ...], doc("Share of the same groups in the window.", max_length=20)]
-    reference_missing: Annotated[float, doc("Share of missing values in the reference.")] = 0.0
-    window_missing: Annotated[float, doc("Share of missing values in the window.")] = 0.0
-
-
-class FeatureDistribution(Distribution, frozen=True, kw_only=True):
-    """A feature in the window beside the training data."""
-
-    feature: Annotated[str, word("The feature.")]
-
-
-class ReviewStatus(Struct, frozen=True, kw_only=True):
-    """What a person was asked to look at."""
-
-    asked: Annotated[str, time("End of the window that asked; the annotation viridian.dev/reviewed names it.")]
-    reason: Annotated[str, word("Stable CamelCase word for tools.")]
-    message: Annotated[str, prose("What was found.")] = ""
-    about: Annotated[
-        tuple[Annotated[str, doc("A monitor, or one of its features.", max_length=MAX_PART)], ...],
-        doc(
-            "What had fired, as monitor/feature, or monitor for all of it; it does not ask again while it goes on.",
-            max_length=MAX_MONITORS * MAX_FIGURES,
-        ),
-    ] = ()
-    reviewed: Annotated[bool, doc("Whether a person has confirmed the review.")] = False
-
-
-class MonitoringStatus(Struct, frozen=True, kw_only=True):
-    """The verdicts, and the figures with which they came about; newer figures of the same verdicts are metrics only."""
-
-    revision: Annotated[str, word("Revision that was watched.")]
-    start: Annotated[str, time("Beginning of the window that brought the verdicts.")]
-    end: Annotated[str, time("End of that window.")]
-    monitors: Annotated[
-        tuple[MonitorStatus, ...], named("name", "One entry for each monitor.", max_length=MAX_MONITORS)
-    ] = ()
-    distributions: Annotated[
-        tuple[FeatureDistribution, ...],
-        named(
-            "feature",
-            "The features that the figures speak of, in that window and in the training data.",
-            max_length=MAX_DISTRIBUTIONS,
-        ),
-    ] = ()
-    predictions: (
-        Annotated[
-            Distribution,
-            doc("Predictions in that window beside those of the holdout: scores, values, or classes by frequency."),
-        ]
-        | None
-    ) = None
-    review: Annotated[ReviewStatus, doc("What a monitor with action Review asked a person to look at.")] | None = None

@@ -12,14 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from viridian.api.durations import parse as duration
-from viridian.api.monitoring import (
-    ConceptDrift,
-    Decay,
-    Monitoring,
-    PerformanceMonitor,
-    Source,
-    source_of,
-)
+from viridian.api.monitoring import ConceptDrift, Decay, Monitoring, PerformanceMonitor, Source, source_of
 from viridian.backtest.history import History, UnusableHistory, WindowIndex
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringData, MonitorResult, results_of

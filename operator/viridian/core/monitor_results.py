@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian.api.monitoring import MonitoringStatus, MonitorStatus
+from viridian.api.monitoring_status import MonitoringStatus, MonitorStatus
 from viridian.core.lookup import json_in
 from viridian.core.times import parse_time
 

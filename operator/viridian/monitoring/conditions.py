@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from viridian.api import reasons
-from viridian.api.monitoring import Action, Monitor, ReviewStatus, Source, source_of
+from viridian.api.monitoring import Action, Monitor, Source, source_of
+from viridian.api.monitoring_status import ReviewStatus
 from viridian.api.names import REVIEWED_ANNOTATION
 from viridian.api.texts import introduced
 from viridian.core.conditions import Finding, Truth

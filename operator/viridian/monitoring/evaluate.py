@@ -10,8 +10,6 @@ from typing import Final
 
 from viridian.api.feedback import Window
 from viridian.api.monitoring import (
-    MAX_DISTRIBUTIONS,
-    MAX_FIGURES,
     Action,
     Against,
     ConceptDrift,
@@ -25,6 +23,7 @@ from viridian.api.monitoring import (
     Source,
     source_of,
 )
+from viridian.api.monitoring_status import MAX_DISTRIBUTIONS, MAX_FIGURES
 from viridian.api.performance import PerformanceMetric
 from viridian.api.profile import Numbers, Profile, ReferenceProfile, Sketch, Task
 from viridian.judgement import drift, performance

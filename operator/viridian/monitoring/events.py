@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from viridian.api import reasons
-from viridian.api.monitoring import ReviewStatus
+from viridian.api.monitoring_status import ReviewStatus
 from viridian.api.texts import introduced
 from viridian.core.conditions import Finding, Truth
 from viridian.core.plan import Event, EventType

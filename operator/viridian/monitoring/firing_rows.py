@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from viridian.api.monitoring import FiringStatus
+from viridian.api.monitoring_status import FiringStatus
 from viridian.core.monitor_results import FiredMonitor, parse_results
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict

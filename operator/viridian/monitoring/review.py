@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian.api.monitoring import MAX_FIGURES, MAX_PART, Action, ReviewStatus
+from viridian.api.monitoring import Action
+from viridian.api.monitoring_status import MAX_FIGURES, MAX_PART, ReviewStatus
 from viridian.api.texts import introduced
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from viridian.api.monitoring import MAX_FIGURES
+from viridian.api.monitoring_status import MAX_FIGURES
 from viridian.api.schema import MAX_WORD
 from viridian.judgement.figures import Figure, MonitorVerdict
 from viridian.monitoring.evaluate import MonitoringReport, MonitorResult, judged_again

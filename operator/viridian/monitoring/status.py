@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian.api.monitoring import (
+from viridian.api.monitoring_status import (
     MAX_FIGURES,
     Distribution,
     FeatureDistribution,

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from viridian.api import reasons
-from viridian.api.monitoring import MonitorStatus
+from viridian.api.monitoring_status import MonitorStatus
 from viridian.api.names import short_hash
 from viridian.api.schema import MAX_WORD
 from viridian.api.texts import introduced, one_line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.dashboard_models import on_trial
-from viridian.api.monitoring import Distribution, ValueGroups
+from viridian.api.monitoring_status import Distribution, ValueGroups
 from viridian.dashboard.views.distribution_view import HEIGHT, distribution_view
 from viridian.dashboard.views.drift_view import drift_view
 from viridian.people.model_summary import summary

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.support.watched import REFERENCE, monitoring, window
 from viridian.api import reasons
 from viridian.api.modeldeployment import ModelDeploymentSpec
-from viridian.api.monitoring import Monitoring, MonitoringStatus
+from viridian.api.monitoring import Monitoring
+from viridian.api.monitoring_status import MonitoringStatus
 from viridian.api.names import MONITORING_ANNOTATION
 from viridian.api.profile import ReferenceProfile
 from viridian.core.obstacles import Obstacle

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.sketches import categories, numbers
 from tests.support.watched import PLANS, REFERENCE, monitoring, window
-from viridian.api.monitoring import MAX_DISTRIBUTIONS, MonitoringStatus, ValueGroups
+from viridian.api.monitoring_status import MAX_DISTRIBUTIONS, MonitoringStatus, ValueGroups
 from viridian.api.profile import Sketch
 from viridian.monitoring.distributions import MAX_GROUPS, distributions_of
 from viridian.monitoring.evaluate import MonitoringData, evaluate

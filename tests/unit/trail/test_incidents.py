@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from viridian.api import reasons
-from viridian.api.monitoring import MonitoringStatus, MonitorStatus
+from viridian.api.monitoring_status import MonitoringStatus, MonitorStatus
 from viridian.api.trail_status import SHOWN_INCIDENTS
 from viridian.core.monitor_results import MonitorResults
 from viridian.trail.incidents import IncidentChanges, IncidentLog, next_incidents, overdue, sentence

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from viridian.api.monitoring import Distribution, ValueGroups
+from viridian.api.monitoring_status import Distribution, ValueGroups
 
 HEIGHT: Final = 60.0
 """Of the longest bar, in the units of the picture."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from viridian.api.modeldeployment_status import ModelDeploymentStatus
-from viridian.api.monitoring import FigureStatus, MonitorStatus
+from viridian.api.monitoring_status import FigureStatus, MonitorStatus
 from viridian.api.trail_status import IncidentStatus
 from viridian.dashboard.views.distribution_view import DistributionView, distribution_view
 from viridian.dashboard.views.moments import number

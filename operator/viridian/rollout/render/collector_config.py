@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from viridian.api import feedback as words
+from viridian.api.feedback_spec import Feedback
 from viridian.api.kubelet_variables import literal
 from viridian.api.modeldeployment import ModelDeploymentSpec, Runtime
-from viridian.api.monitoring import Feedback
 from viridian.api.names import SERVER_CONTAINER
 from viridian.api.privacy import Rules
 from viridian.core import collector_token
