@@ -15,7 +15,8 @@ from viridian.api.durations import parse as duration
 from viridian.api.monitoring import ConceptDrift, Decay, Monitoring, PerformanceMonitor, Source, source_of
 from viridian.backtest.history import History, UnusableHistory, WindowIndex
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.evaluate import MonitoringData, MonitorResult, results_of
+from viridian.monitoring.evaluate import MonitoringData, results_of
+from viridian.monitoring.monitor_report import MonitorResult
 from viridian.monitoring.settling import Firing, firing_after, settled_result
 from viridian.monitoring.windows import Calendar, Windows, calendar, delay, window_queries
 

@@ -17,7 +17,7 @@ from viridian.backtest.alarms import Score, score
 from viridian.backtest.history import Incident
 from viridian.backtest.replay import JudgedWindow, ReplayedMonitor
 from viridian.judgement.figures import Figure, MonitorVerdict, exceeds
-from viridian.monitoring.evaluate import is_enough
+from viridian.monitoring.monitor_verdict import is_enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

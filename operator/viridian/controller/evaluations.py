@@ -19,8 +19,9 @@ from viridian.api.monitoring import Monitoring
 from viridian.api.samples import PodTarget
 from viridian.controller.keys import Key
 from viridian.controller.reference_profiles import ReferenceProfiles
-from viridian.monitoring.evaluate import MonitoringData, MonitoringReport, evaluate
+from viridian.monitoring.evaluate import MonitoringData, evaluate
 from viridian.monitoring.input import EvaluationFailure
+from viridian.monitoring.monitor_report import MonitoringReport
 from viridian.monitoring.windows import Calendar, Content, WindowQuery, Windows, calendar, window_queries
 from viridian.ports.cluster import ClusterError
 from viridian.ports.collector import Collector, FeedbackError, FeedbackUnavailable

@@ -13,7 +13,7 @@ from typing import Final
 from viridian.controller.exposition import family, line
 from viridian.controller.keys import Key
 from viridian.judgement.figures import Figure
-from viridian.monitoring.evaluate import FeatureSummary, MonitoringReport
+from viridian.monitoring.monitor_report import FeatureSummary, MonitoringReport
 
 MAX_FIGURES: Final = 500
 """Figures of one monitor, and features of one model, that become series: the gravest."""

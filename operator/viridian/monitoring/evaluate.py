@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
 from viridian.api.feedback import Window
 from viridian.api.monitoring import (
-    Action,
     Against,
     ConceptDrift,
     Decay,
@@ -29,15 +28,16 @@ from viridian.api.profile import Numbers, Profile, ReferenceProfile, Sketch, Tas
 from viridian.judgement import drift, performance
 from viridian.judgement.distances import present, rows, spread
 from viridian.judgement.estimated import estimate
-from viridian.judgement.figures import Figure, MonitorVerdict, format_percent, overall, reaches
+from viridian.judgement.figures import Figure, MonitorVerdict
 from viridian.judgement.metrics import MIN_ROWS_PER_CLASS, default_metric, measure
 from viridian.monitoring.distributions import ValueShares, distributions_of, shares_of
+from viridian.monitoring.monitor_report import FeatureSummary, MonitoringReport, MonitorResult
+from viridian.monitoring.monitor_verdict import RANKS, severity, verdict_of
 from viridian.monitoring.windows import Calendar, Windows
 
 TRAINING: Final = "the training data"
 HOLDOUT: Final = "the holdout"
 NO_PREDICTIONS: Final = "no predictions are kept: write feedback: {} so that outcomes can be joined with them"
-_RANKS: Final = {verdict: rank for rank, verdict in enumerate(MonitorVerdict)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,54 +53,6 @@ class MonitoringData:
     no_reference: str = ""
     """Why there is none, for people."""
     predictions_kept: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitorResult:
-    """The result of one monitor."""
-
-    name: str
-    source: Source
-    action: Action
-    verdict: MonitorVerdict
-    sentence: str
-    figures: tuple[Figure, ...]
-    """Gravest first."""
-    beyond: bool = False
-    """Whether it fires for the numbers of this window, and not only because it has fired before."""
-
-    @property
-    def provisional(self) -> bool:
-        """Whether it is an estimate, until the labels are mature."""
-        return any(figure.estimated for figure in self.figures)
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSummary:
-    """What a report keeps of a feature's sketch: reports outlive the large profiles that they are made of."""
-
-    missing_share: float | None
-    """None where there was no value, missing or not."""
-    mean: float | None = None
-    """None of categories, and where no value is finite."""
-    deviation: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitoringReport:
-    """The results of all monitors, in the order of the spec."""
-
-    revision: str
-    calendar: Calendar
-    results: tuple[MonitorResult, ...]
-    current: Mapping[str, FeatureSummary] = field(default_factory=dict)
-    """By feature, of the newest window."""
-    reference: Mapping[str, FeatureSummary] = field(default_factory=dict)
-    """By feature, of the training data."""
-    distributions: tuple[tuple[str, ValueShares], ...] = ()
-    """Of the features that the results speak of most, those of a monitor that fires first."""
-    predictions: ValueShares | None = None
-    """Of the newest window beside the holdout."""
 
 
 def evaluate(data: MonitoringData) -> MonitoringReport:
@@ -131,7 +83,7 @@ def _distributions(
 ) -> tuple[tuple[str, ValueShares], ...]:
     if reference is None or current is None:
         return ()
-    of_inputs = sorted((one for one in results if isinstance(one.source, Drift)), key=lambda one: _RANKS[one.verdict])
+    of_inputs = sorted((one for one in results if isinstance(one.source, Drift)), key=lambda one: RANKS[one.verdict])
     # A column without a name has no place in a status.
     features = (figure.feature for one in of_inputs for figure in one.figures[:MAX_FIGURES] if figure.feature)
     return tuple(islice(distributions_of(features, reference.features, current.features), MAX_DISTRIBUTIONS))
@@ -153,8 +105,8 @@ def _evaluate(data: MonitoringData, monitor: Monitor, newest: Window | None) -> 
     if source is None:
         raise ValueError(f"the monitor {monitor.name} asks nothing")
     figures = _figures(data, source, newest)
-    ordered = tuple(sorted(figures, key=_severity))
-    verdict, sentence = _verdict(source, ordered)
+    ordered = tuple(sorted(figures, key=severity))
+    verdict, sentence = verdict_of(source, ordered)
     return MonitorResult(
         name=monitor.name,
         source=source,
@@ -164,13 +116,6 @@ def _evaluate(data: MonitoringData, monitor: Monitor, newest: Window | None) -> 
         figures=ordered,
         beyond=verdict is MonitorVerdict.FIRED,
     )
-
-
-def judged_again(result: MonitorResult, figures: Sequence[Figure]) -> MonitorResult:
-    """The result where its figures have other verdicts."""
-    ordered = tuple(sorted(figures, key=_severity))
-    verdict, sentence = _verdict(result.source, ordered)
-    return replace(result, verdict=verdict, sentence=sentence, figures=ordered)
 
 
 def _figures(data: MonitoringData, source: Source, newest: Window | None) -> Sequence[Figure]:
@@ -190,47 +135,6 @@ def _figures(data: MonitoringData, source: Source, newest: Window | None) -> Seq
             return (_concept_drift(data, source),)
         case Decay():
             return (_decay(data, source),)
-
-
-def _severity(figure: Figure) -> tuple[int, float, str]:
-    """Fired ones first, and of those the farthest beyond its threshold."""
-    effect = figure.bound if figure.verdict is MonitorVerdict.FIRED else figure.value
-    return _RANKS[figure.verdict], -abs(effect or 0.0), figure.feature
-
-
-def _verdict(source: Source, figures: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
-    fired = [figure for figure in figures if figure.verdict is MonitorVerdict.FIRED]
-    judged = [figure for figure in figures if figure.verdict is not MonitorVerdict.INSUFFICIENT_DATA]
-    if isinstance(source, Drift) and source.share is not None and judged:
-        return _share(source.share, figures, fired)
-    verdict = overall(figure.verdict for figure in figures)
-    if not figures:
-        return verdict, "the model has no feature that this can be asked of"
-    if verdict is MonitorVerdict.QUIET and len(judged) > 1:
-        return verdict, f"none of {len(judged)} features has drifted; the farthest: {judged[0].sentence}"
-    more = f"; {len(fired) - 1} more have drifted" if len(fired) > 1 else ""
-    return verdict, f"{figures[0].sentence}{more}"
-
-
-def is_enough(share: float | None, drifted: int, watched: int) -> bool:
-    """Whether so many drifted features fire a monitor; without a share one is enough."""
-    return drifted > 0 and (share is None or reaches(drifted / watched, share))
-
-
-def _share(asked: float, figures: Sequence[Figure], fired: Sequence[Figure]) -> tuple[MonitorVerdict, str]:
-    """Features that cannot be judged may have drifted or not. Where they decide, there is no verdict."""
-    unknown = [figure for figure in figures if figure.verdict is MonitorVerdict.INSUFFICIENT_DATA]
-    reached, possible = len(fired) / len(figures), (len(fired) + len(unknown)) / len(figures)
-    shares = f"({format_percent(reached)}), {format_percent(asked)} are asked for"
-    summary = f"{len(fired)} of {len(figures)} features have drifted {shares}"
-    if is_enough(asked, len(fired), len(figures)):
-        return MonitorVerdict.FIRED, f"{summary}; {fired[0].sentence}"
-    if unknown and reaches(possible, asked):
-        return (
-            MonitorVerdict.INSUFFICIENT_DATA,
-            f"{summary}, and {len(unknown)} cannot be judged; {unknown[0].sentence}",
-        )
-    return MonitorVerdict.QUIET, f"{summary}; {fired[0].sentence}" if fired else summary
 
 
 # ---- drift

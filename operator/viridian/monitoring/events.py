@@ -11,7 +11,7 @@ from viridian.api.texts import introduced
 from viridian.core.conditions import Finding, Truth
 from viridian.core.plan import Event, EventType
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.evaluate import MonitoringReport
+from viridian.monitoring.monitor_report import MonitoringReport
 from viridian.monitoring.review import is_answer
 from viridian.monitoring.status import is_firing, stored_entries
 

@@ -15,7 +15,7 @@ from viridian.api.monitoring_status import FiringStatus
 from viridian.core.monitor_results import FiredMonitor, parse_results
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.evaluate import MonitoringReport
+from viridian.monitoring.monitor_report import MonitoringReport
 from viridian.monitoring.status import entry_of, stored_entries
 
 

@@ -11,7 +11,7 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.monitoring import Monitor
 from viridian.core.obstacles import NO_OBSTACLES, Obstacles
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.evaluate import MonitoringReport
+from viridian.monitoring.monitor_report import MonitoringReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from viridian.api.monitoring_status import MAX_FIGURES, MAX_PART, ReviewStatus
 from viridian.api.texts import introduced
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
+from viridian.monitoring.monitor_report import MonitoringReport, MonitorResult
 from viridian.monitoring.sources import reason_of
 
 MAX_MESSAGE: Final = 700

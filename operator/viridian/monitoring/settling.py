@@ -14,7 +14,8 @@ from typing import Any
 from viridian.api.monitoring_status import MAX_FIGURES
 from viridian.api.schema import MAX_WORD
 from viridian.judgement.figures import Figure, MonitorVerdict
-from viridian.monitoring.evaluate import MonitoringReport, MonitorResult, judged_again
+from viridian.monitoring.monitor_report import MonitoringReport, MonitorResult
+from viridian.monitoring.monitor_verdict import judged_again
 from viridian.monitoring.status import is_firing, rounded, stored_entries, stored_figures
 
 

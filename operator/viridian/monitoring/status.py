@@ -25,7 +25,7 @@ from viridian.core.kube import without_empty
 from viridian.core.times import format_time
 from viridian.judgement.figures import Figure, MonitorVerdict
 from viridian.monitoring.distributions import ValueShares
-from viridian.monitoring.evaluate import MonitoringReport, MonitorResult
+from viridian.monitoring.monitor_report import MonitoringReport, MonitorResult
 
 _SHARE_DIGITS: Final = 4
 _Meaning = tuple[str, frozenset[str], bool]

@@ -30,7 +30,7 @@ from viridian.api.registry import TAG_DIGEST, TAG_EVALUATION, TAG_HOLDOUT, logge
 from viridian.api.samples import PodTarget
 from viridian.api.stage import StageReport
 from viridian.controller.keys import Key
-from viridian.monitoring.evaluate import MonitoringReport
+from viridian.monitoring.monitor_report import MonitoringReport
 from viridian.ports.cluster import Object
 from viridian.retraining.environment import CHAMPION_VARIABLE
 from viridian.training.stage_exit import StageEnded

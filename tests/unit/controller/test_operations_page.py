@@ -22,7 +22,7 @@ from viridian.controller.telemetry import Telemetry
 from viridian.controller.watched import children
 from viridian.core.urgency import Urgency
 from viridian.judgement.figures import Figure, MonitorVerdict
-from viridian.monitoring.evaluate import FeatureSummary, MonitoringReport, MonitorResult
+from viridian.monitoring.monitor_report import FeatureSummary, MonitoringReport, MonitorResult
 from viridian.monitoring.windows import Calendar
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()

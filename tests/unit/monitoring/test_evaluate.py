@@ -15,7 +15,8 @@ from tests.support.watched import HOUR, REFERENCE, in_a_row, monitoring, served,
 from viridian.api.feedback import Window
 from viridian.api.profile import Calibration, Sketch
 from viridian.judgement.figures import MonitorVerdict
-from viridian.monitoring.evaluate import NO_PREDICTIONS, MonitoringData, MonitoringReport, MonitorResult, evaluate
+from viridian.monitoring.evaluate import NO_PREDICTIONS, MonitoringData, evaluate
+from viridian.monitoring.monitor_report import MonitoringReport, MonitorResult
 from viridian.monitoring.windows import Windows, calendar
 
 NOW = datetime(2026, 11, 24, 12, 2, tzinfo=UTC)
