@@ -11,6 +11,7 @@ import typer.main
 import yaml
 
 from docs.scripts.alerts import PAGE, PLAIN, groups, page, plain, rules
+from tests.support.alerting import hastened
 from tests.unit.install.rendering import ROOT, by_identity, helm, kustomize
 from viridian.cli.main import application
 
@@ -18,6 +19,7 @@ RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
 COMMAND = re.compile(r"kubectl viridian (\w+)")
 PARTS = ("**Means.**", "**Users notice**", "**First:**", "**Ends**")
+NUMBER = re.compile(r"\d+[smhd]?")
 NAMES = [rule["alert"] for rule in rules()]
 IDENTITY = ("PrometheusRule", "viridian-system", "viridian")
 
@@ -77,3 +79,16 @@ def test_runbooks_may_lie_anywhere() -> None:
     given = [rule["annotations"]["runbook_url"] for group in rendered["spec"]["groups"] for rule in group["rules"]]
     assert sorted(given) == sorted(f"{base}#{name.lower()}" for name in NAMES)
     assert {group["name"] for group in rendered["spec"]["groups"]} == {group["name"] for group in groups()}
+
+
+def test_a_hastened_rule_is_the_same_rule_with_other_times() -> None:
+    by_name = {rule["alert"]: rule for rule in map(hastened, rules())}
+    assert by_name["ModelNotServed"]["for"] == "5s"
+    assert by_name["MonitorsSilent"]["for"] == "1440s"
+    assert by_name["RolledBack"]["expr"] == "time() - viridian_rolled_back_at_seconds < 60"
+    assert "[5s]" in by_name["ApiServerUnreachable"]["expr"]
+    for rule in rules():
+        other = by_name[rule["alert"]]
+        assert {**rule, "expr": "", "for": ""} == {**other, "expr": "", "for": ""}
+        assert ("for" in rule) == ("for" in other)
+        assert NUMBER.sub("", rule["expr"]) == NUMBER.sub("", other["expr"])
