@@ -17,11 +17,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from viridian.api import durations, reasons
-from viridian.api.autoscaling import CPU_UTILIZATION
-from viridian.api.names import Slot, revision_record, slot_deployment
+from viridian.api.names import revision_record, slot_deployment
 from viridian.api.samples import Idle
-from viridian.core.intent import apply_unless_covered, unless_changed
-from viridian.core.ownership import Belongs, belongs
+from viridian.core.intent import unless_changed
 from viridian.core.plan import Action, Apply, CloseConnections, CopyRequests, Delete, Event, Plan, Target
 from viridian.rollout import outcomes
 from viridian.rollout.analysis.judged import full_fallback_end
@@ -37,18 +35,16 @@ from viridian.rollout.input import (
     targets,
 )
 from viridian.rollout.joining import joining
-from viridian.rollout.manifests import Manifest
 from viridian.rollout.network_access import limit_access
-from viridian.rollout.pod_bounds import autoscaling_of, scaled_by_others
 from viridian.rollout.policies.choose import choose
 from viridian.rollout.policies.refused_traffic import instead_of_refused, since_first_seen
 from viridian.rollout.records import RevisionOutcome
-from viridian.rollout.render import model_address, objects
+from viridian.rollout.render import objects
 from viridian.rollout.render.objects import preview
 from viridian.rollout.restored import first_slot
 from viridian.rollout.sentences import summary
-from viridian.rollout.slot_state import SlotState
-from viridian.rollout.slots import DesiredSlot, DesiredSlots, desired_slots, drain_end, draining, drill_drain_end
+from viridian.rollout.slot_writes import applied, clear, occupy
+from viridian.rollout.slots import DesiredSlots, desired_slots, drain_end, draining, drill_drain_end
 from viridian.rollout.state import RolloutState, read
 from viridian.rollout.status import status
 from viridian.rollout.traffic.copied import lease, shadow_order
@@ -121,17 +117,17 @@ def _actions(
     yield from outcomes.adopt_records(state)
     yield from _switch(state, chosen, instead)
     emptied = {slot: desired for slot, desired in slots.items() if desired is not None and desired.reverted}
-    yield from _occupy(state, emptied)
+    yield from occupy(state, emptied)
     yield from _close(state, decision)
     yield from _copy(state, decision)
     yield from outcomes.record_outcomes(state, pending)
     yield from _records(state, decision)
     yield from limit_access(state, slots)
-    yield from _occupy(state, {slot: desired for slot, desired in slots.items() if slot not in emptied})
+    yield from occupy(state, {slot: desired for slot, desired in slots.items() if slot not in emptied})
     if decision.traffic is not None:
         port, other = state.spec.server.port, decision.traffic.champion.other
-        yield from _applied(preview(state.inputs, port, other), state.inputs.preview)
-    yield from _clear(state, slots)
+        yield from applied(preview(state.inputs, port, other), state.inputs.preview)
+    yield from clear(state, slots)
     yield from _leave_the_gateway(state, decision)
     yield from outcomes.superfluous_records(state, _needed(state, decision, slots))
 
@@ -149,11 +145,6 @@ def _announcing(state: RolloutState, decision: RolloutDecision, actions: Iterabl
             yield action
 
 
-def _applied(intent: Manifest, observed: object) -> Iterable[Apply]:
-    action = apply_unless_covered(intent, observed if isinstance(observed, dict) else None)
-    return () if action is None else (action,)
-
-
 def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecision | None) -> Iterator[Action]:
     """The objects that split the traffic; the first one is decisive, and what the others say follows from it."""
     inputs, before, observed = state.inputs, state.inputs.traffic, state.inputs.traffic_objects
@@ -167,7 +158,7 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
     decisive, *others = inputs.provider.objects(inputs, state.spec.server.port, traffic)
     live = observed.get(inputs.decisive)
     tells = _of_foreign_edit(state, before, live)
-    for action in _applied(decisive, live):
+    for action in applied(decisive, live):
         # A process that was cut off for a while must not undo what another one has decided since.
         presumed = None if not moves else instead is None
         yield replace(unless_changed(action, live), presumed=presumed, urgent=moves and way_back, tells=tells)
@@ -177,7 +168,7 @@ def _switch(state: RolloutState, chosen: RolloutDecision, instead: RolloutDecisi
         target = intent["kind"], intent["metadata"]["name"]
         # The live Service does not say that there is a route before there is one.
         if live is not None or target != SERVICE.target(inputs.name):
-            yield from _applied(intent, observed.get(target))
+            yield from applied(intent, observed.get(target))
     users = joining(inputs, state.spec.server.port, (before if instead is not None else traffic) or traffic, state.now)
     for write in users.writes:
         yield replace(write, urgent=moves and way_back)
@@ -253,99 +244,6 @@ def _records(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]
             return
         number = max((record.number for record in state.inputs.records.values()), default=0) + 1
         yield Apply(objects.record(state.inputs, wanted.revision, number, wanted.model, wanted.template))
-
-
-def _occupy(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
-    for slot, desired in slots.items():
-        if desired is None:
-            continue
-        observed = state.slot(slot)
-        template = state.template_of(desired.revision) or _orphaned_template(state, observed, desired)
-        if template is None:
-            continue
-        name, inputs = slot_deployment(state.inputs.name, slot), state.inputs
-        cpu_utilization = _autoscales(state, desired)
-        if cpu_utilization is not None:  # before the pods that it must not take away
-            autoscaler = objects.autoscaler(inputs, slot, desired.bounds, cpu_utilization)
-            yield from _applied(autoscaler, inputs.autoscalers.get(name))
-        autoscaled = cpu_utilization is not None or name in inputs.autoscalers
-        intent = objects.deployment(
-            inputs, slot, desired.revision, template, desired.replicas, desired.reverted, autoscaled=autoscaled
-        )
-        intent = _addressed(state, slot, desired.revision, intent)
-        intent = _completed(state, slot, desired.revision, intent)
-        known = observed if observed is not None and not observed.foreign else None
-        yield from _sized(intent, known, desired)
-        yield from _applied(objects.budget(state.inputs, slot), state.inputs.budgets.get(name))
-
-
-def _autoscales(state: RolloutState, desired: DesiredSlot) -> int | None:
-    """The use of CPUs in percent that a slot's autoscaler aims at; None where the operator makes none for it."""
-    autoscaling = autoscaling_of(state)
-    if autoscaling is None or scaled_by_others(state) or desired.bounds.most == 0:
-        return None
-    return autoscaling.cpu_utilization or CPU_UTILIZATION
-
-
-def _sized(intent: Manifest, observed: SlotState | None, desired: DesiredSlot) -> Iterable[Apply]:
-    """The Deployment. A number of pods that somebody else may choose is no part of what was intended."""
-    identity = None
-    if desired.range is not None:
-        spec = {key: value for key, value in intent["spec"].items() if key != "replicas"}
-        identity = {**intent, "spec": spec}
-    action = apply_unless_covered(intent, observed.deployment if observed else None, identity=identity)
-    return () if action is None else (action,)
-
-
-def _addressed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
-    """The Deployment with the addresses that its pods need, where they are not the recorded ones."""
-    record, now = state.record(revision), state.addresses_in(slot, revision)
-    if record is None or record.addresses is None or now is None or now == record.addresses:
-        return intent
-    return objects.readdressed(intent, record.addresses, now)
-
-
-def _completed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
-    """The Deployment with the whole address of the model, of which the record holds what may be shown.
-
-    What the slot's pods have already stays; the spec tells the rest. A former champion whose Deployment is gone has
-    only the recorded part: an address with a signature ends by itself.
-    """
-    record, slot_state, wanted = state.record(revision), state.slot(slot), state.desired
-    if record is None:
-        return intent
-    known = (
-        [slot_state.deployment["spec"]["template"]]
-        if slot_state is not None and slot_state.revision == revision
-        else []
-    )
-    known += [wanted.template] if wanted is not None and wanted.revision == revision else []
-    return model_address.completed(intent, record.model.uri, known)
-
-
-def _orphaned_template(
-    state: RolloutState, observed: SlotState | None, desired: DesiredSlot
-) -> Mapping[str, Any] | None:
-    """Of a Deployment whose record is gone: what it runs, where it has to be applied again to get its owner back."""
-    if observed is None or observed.revision != desired.revision:
-        return None
-    orphaned = belongs(observed.deployment, state.inputs.uid) is Belongs.ORPHAN
-    return observed.deployment["spec"]["template"] if orphaned else None
-
-
-def _clear(state: RolloutState, slots: DesiredSlots) -> Iterator[Action]:
-    for slot, desired in slots.items():
-        name, slot_state = slot_deployment(state.inputs.name, slot), state.slot(slot)
-        autoscaler = state.inputs.autoscalers.get(name)
-        if autoscaler is not None and (desired is None or _autoscales(state, desired) is None):
-            yield Delete("autoscaling/v2", "HorizontalPodAutoscaler", name, autoscaler["metadata"]["uid"])
-        if desired is not None:
-            continue
-        if slot_state is not None and not slot_state.foreign:
-            yield Delete("apps/v1", "Deployment", name, slot_state.uid)
-        disruption_budget = state.inputs.budgets.get(name)
-        if disruption_budget is not None:
-            yield Delete("policy/v1", "PodDisruptionBudget", name, disruption_budget["metadata"]["uid"])
 
 
 def _needed(state: RolloutState, decision: RolloutDecision, slots: DesiredSlots) -> set[str]:
