@@ -11,7 +11,8 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.child_kinds import child_kind
-from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource
+from viridian.api.model_source import ModelSource
+from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import (
     JOINED_LABEL,
     JOINED_LABEL_VALUE,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Final, NamedTuple
 
-from viridian.api.modeldeployment import RegistryModel
+from viridian.api.model_source import RegistryModel
 from viridian.api.registry import ModelHistory, RegisteredModel
 from viridian.rollout.input import Unresolved
 from viridian.rollout.records import ServedModel

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from viridian.api import reasons
 from viridian.api.address import is_shown_whole, secret_address
-from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource
+from viridian.api.model_source import ModelSource
+from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.controller.listed_children import NotListed
 from viridian.controller.registries import ByNamespace
 from viridian.controller.registry_table import NotAnswered, NotRead, RegistryTable, Wanted

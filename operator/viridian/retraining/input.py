@@ -23,7 +23,8 @@ import msgspec
 
 from viridian.api.address import secret_of, shown
 from viridian.api.feedback import FrozenRows as FrozenRows
-from viridian.api.modeldeployment import ModelDeploymentSpec, RegistryModel
+from viridian.api.model_source import RegistryModel
+from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.objective import Objective
 from viridian.api.registry import LoggedModel, ModelVersion, TrainingRun
 from viridian.api.resources import ApiResource

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from viridian.api.modeldeployment import RegistryModel
+from viridian.api.model_source import RegistryModel
 from viridian.api.registry import ALIAS_CHAMPION, ALIAS_PREVIOUS
 from viridian.core.lookup import text
 from viridian.retraining.runs import Run

@@ -13,7 +13,8 @@ import pytest
 from tests.support.memory_registry import MemoryRegistry
 from tests.support.virtual_time import run_virtually
 from viridian.api import reasons
-from viridian.api.modeldeployment import ModelDeploymentSpec, ModelSource, RegistryModel
+from viridian.api.model_source import ModelSource, RegistryModel
+from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.registry import TAG_DIGEST, ModelHistory, ModelVersion, RegisteredModel
 from viridian.controller.breaker import breaking
 from viridian.controller.registries import ByNamespace

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
-from viridian.api.modeldeployment import ModelSignature, Server
+from viridian.api.model_source import ModelSignature
+from viridian.api.modeldeployment import Server
 from viridian.core.pod_platform import PodPlatform
 from viridian.core.strategic_merge import InvalidTemplate
 from viridian.rollout.input import OperatorSettings

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api import reasons
-from viridian.api.modeldeployment import RegistryModel
+from viridian.api.model_source import RegistryModel
 from viridian.core.times import parse_time
 from viridian.retraining.own_effects import is_own_effect
 from viridian.retraining.runs import JUDGED, Run

@@ -8,7 +8,8 @@ from typing import Any
 from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
 from viridian.api.features import FEATURES_ANNOTATION, FEATURES_DIGEST_VARIABLE, FEATURES_REF_VARIABLE, ModelFeatures
 from viridian.api.kubelet_variables import literal
-from viridian.api.modeldeployment import ModelSignature, Runtime, Server
+from viridian.api.model_source import ModelSignature
+from viridian.api.modeldeployment import Runtime, Server
 from viridian.api.names import (
     FETCH_CONTAINER,
     GROUP,

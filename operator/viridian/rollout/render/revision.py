@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from viridian.api.features import ModelFeatures
-from viridian.api.modeldeployment import ModelSignature, Server
+from viridian.api.model_source import ModelSignature
+from viridian.api.modeldeployment import Server
 from viridian.api.names import short_hash
 from viridian.rollout.records import ServedModel
 
