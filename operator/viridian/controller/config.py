@@ -18,7 +18,6 @@ from viridian.controller.event_flags import EVENTS_RATE, event_flags
 from viridian.controller.flag_group import FlagGroup
 from viridian.controller.flag_values import (
     between,
-    config_map_key,
     duration,
     lease_or_none,
     lease_seconds,
@@ -26,14 +25,13 @@ from viridian.controller.flag_values import (
     one_of,
     owner_rule,
     peers,
-    pod_user,
-    selector,
     spot_node,
     stage_resource,
     switch,
 )
 from viridian.controller.own_names import own_namespace
-from viridian.controller.service_flags import COLLECTOR_TOKEN, EVENT_SINK_TOKEN, PROMETHEUS_TOKEN, service_flags
+from viridian.controller.service_flags import COLLECTOR_TOKEN, EVENT_SINK_TOKEN, PROMETHEUS_TOKEN
+from viridian.controller.serving_flags import serving_flags
 from viridian.core.model_owners import OwnerRule
 from viridian.core.pod_platform import USER, given_proxies
 from viridian.core.selectors import EVERYTHING, Selector
@@ -184,89 +182,6 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _serving(group: FlagGroup) -> None:
-    group.repeated(
-        "--namespace",
-        "serve this namespace only; may be given several times. Without it, all namespaces are served "
-        "[VIRIDIAN_NAMESPACE]",
-        metavar="NAME",
-        dest="namespaces",
-    )
-    group.add(
-        "--selector",
-        "serve only ModelDeployments and RetrainPolicies with these labels, as kubectl takes them: team=ads, or "
-        "'team notin (ads, search)'",
-        metavar="SELECTOR",
-        type=selector,
-    )
-    group.add(
-        "--server-image",
-        "image of the model server",
-        default=f"viridian/server:{__version__}",
-        metavar="IMAGE",
-        dest="server_image",
-    )
-    _stages(group)
-    group.repeated(
-        "--image-pull-secret",
-        "Secret with which the pods of models and training Jobs pull their images; it has to be there, by this name, "
-        "in each of their namespaces; may be given several times [VIRIDIAN_IMAGE_PULL_SECRET]",
-        metavar="NAME",
-        dest="image_pull_secrets",
-    )
-    group.add(
-        "--pod-user",
-        "number of the user with which the pods of models run, and of the group of their files; or the word assigned "
-        "where the platform assigns both, as OpenShift does",
-        default=str(USER),
-        metavar="UID|assigned",
-        type=pod_user,
-    )
-    group.add(
-        "--ca-bundle",
-        "CONFIGMAP/KEY with all authorities of certificates that the pods of models and training Jobs trust; it has to "
-        "be there, by this name, in each of their namespaces",
-        metavar="CONFIGMAP/KEY",
-        type=config_map_key,
-    )
-    group.add(
-        "--gateway-api",
-        "on or off: whether a ModelDeployment may ask for spec.traffic.provider Gateway. The cluster needs the Gateway "
-        "API, and the operator rights to HTTPRoutes and Gateways",
-        default="off",
-        metavar="on|off",
-        type=switch,
-    )
-    service_flags(group)
-
-
-def _stages(group: FlagGroup) -> None:
-    group.add(
-        "--trainer-image",
-        "image in which the built-in stages of a run work",
-        default=f"viridian/trainer:{__version__}",
-        metavar="IMAGE",
-        dest="trainer_image",
-    )
-    group.repeated(
-        "--stage-resource",
-        "GROUP/VERSION/PLURAL=KIND: objects that may do the work of a stage beside Jobs, such as "
-        "ray.io/v1/rayjobs=RayJob; the operator needs the rights get, create, patch and delete; may be given several "
-        "times [VIRIDIAN_STAGE_RESOURCE]",
-        metavar="RESOURCE=KIND",
-        dest="stage_resources",
-        type=stage_resource,
-    )
-    group.repeated(
-        "--spot-nodes",
-        "KEY=VALUE: label of spot nodes, and their taint, for stages with spot: true; may be given several times. "
-        "Without it, the labels of GKE, AKS, EKS and Karpenter [VIRIDIAN_SPOT_NODES]",
-        metavar="KEY=VALUE",
-        dest="spot_nodes",
-        type=spot_node,
-    )
-
-
 def _proxies(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Those of this process, for the pods that it makes as well."""
     proxies = given_proxies(environment)
@@ -397,7 +312,7 @@ def _telling(group: FlagGroup) -> None:
 
 _LEVELS = ("debug", "info", "warning", "error")
 _GROUPS: Final[Mapping[str, Callable[[FlagGroup], None]]] = {
-    "what to serve": _serving,
+    "what to serve": serving_flags,
     "which of several operators leads": _leading,
     "how to work": _working,
     "who may reach model servers, and what templates may say": _guarding,
