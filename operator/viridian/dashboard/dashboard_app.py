@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite, nan
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,6 +17,7 @@ from viridian.api.names import RETRAIN_POLICY_LABEL
 from viridian.api.resources import OWN, ApiResource
 from viridian.core.lookup import text
 from viridian.dashboard import signed_in
+from viridian.dashboard.form_fields import fields_of, form_of, labelled_outcome, local_path, passed_over
 from viridian.dashboard.label_queue import LabelQueue
 from viridian.dashboard.pages import SECURE_HEADERS, Pages
 from viridian.dashboard.person_cluster import PersonCluster
@@ -47,8 +47,6 @@ SERVICES: Final = ApiResource("v1", "Service", "services")
 MAX_FORM_BYTES: Final = 64 * 1024
 """Most of it is a token."""
 _NO_MORE_RIGHTS: Final = (403, 404)
-_MAX_SKIPPED: Final = 30
-_MAX_ID: Final = 128
 _DONE: Final[Mapping[str, str]] = {"stored": "Your answer is stored.", "skipped": "Skipped."}
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -171,7 +169,7 @@ class DashboardApp:
     async def show_labels(self, request: web.Request) -> web.Response:
         """The next row for this person to label; before they have named a service account, the form for that."""
         view, query = await self._model(request), request.query
-        account, skipped = query.get("account", ""), _skipped(query.getall("skipped", []))
+        account, skipped = query.get("account", ""), passed_over(query.getall("skipped", []))
         row = await self._next_row(request, account, skipped) if account else None
         return await self._page(
             request,
@@ -186,16 +184,18 @@ class DashboardApp:
     async def take_label(self, request: web.Request) -> web.Response:
         """Store what this person says, or pass over the row; then the next one."""
         namespace, name = _place(request)
-        token, fields = self._token(request), await _fields(request)
+        token, fields = self._token(request), await fields_of(request)
         form = dict(fields)
         signed_in.check_form(request, token, form.get(signed_in.PROOF_FIELD, ""))
         account, row = form.get("account", ""), form.get("prediction_id", "")
-        skipped = _skipped([value for field, value in fields if field == "skipped"])
+        skipped = passed_over([value for field, value in fields if field == "skipped"])
         if "skip" in form:
-            done, skipped = "skipped", _skipped([*skipped, row])
+            done, skipped = "skipped", passed_over([*skipped, row])
         else:
             done = "stored"
-            await self._queue.answer(await self._account_token(request, account), namespace, row, _outcome(form))
+            await self._queue.answer(
+                await self._account_token(request, account), namespace, row, labelled_outcome(form)
+            )
         onward = urlencode([("account", account), ("done", done), *(("skipped", one) for one in skipped)])
         raise web.HTTPSeeOther(f"/models/{namespace}/{name}/labels?{onward}")
 
@@ -215,7 +215,7 @@ class DashboardApp:
         """An order of this person, as `kubectl viridian` would write it."""
         namespace, name = _place(request)
         token = self._token(request)
-        form = await _form(request)
+        form = await form_of(request)
         signed_in.check_form(request, token, form.get(signed_in.PROOF_FIELD, ""))
         user = await self._cluster.user(token)
         manifest = await self._cluster.get(token, MODELS, namespace, name)
@@ -237,8 +237,8 @@ class DashboardApp:
     async def sign_in(self, request: web.Request) -> web.Response:
         """Keep a token that the API server knows in the browser."""
         signed_in.check_origin(request)
-        form = await _form(request)
-        token, onward = form.get("token", "").strip(), _local(form.get("next", "/"))
+        form = await form_of(request)
+        token, onward = form.get("token", "").strip(), local_path(form.get("next", "/"))
         if not token.isascii() or not token.isprintable() or not token:
             return self._sign_in_page(400, "this is no token: copy it whole, on one line", onward)
         if len(token) > signed_in.MAX_COOKIE:
@@ -254,7 +254,7 @@ class DashboardApp:
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """The browser forgets the token."""
-        form = await _form(request)
+        form = await form_of(request)
         signed_in.check_form(request, self._token(request), form.get(signed_in.PROOF_FIELD, ""))
         response = web.Response(status=303, headers={"Location": "/sign-in"})
         signed_in.drop(response)
@@ -333,7 +333,13 @@ class DashboardApp:
 
     def _sign_in_page(self, status: int, problem: str, onward: str) -> web.Response:
         return self._pages.page(
-            "sign_in.html", self._clock(), status, problem=problem, onward=_local(onward), user="", may_sign_out=False
+            "sign_in.html",
+            self._clock(),
+            status,
+            problem=problem,
+            onward=local_path(onward),
+            user="",
+            may_sign_out=False,
         )
 
     def _token(self, request: web.Request) -> str:
@@ -388,45 +394,5 @@ def _place(request: web.Request) -> tuple[str, str]:
     return checked(request.match_info["namespace"]), checked(request.match_info["name"])
 
 
-def _local(onward: str) -> str:
-    """A path of these pages; the first page for anything that may lead elsewhere."""
-    safe = onward.startswith("/") and not onward.startswith(("//", "/\\")) and onward.isprintable()
-    return onward if safe else "/"
-
-
 def _other_release(name: str, problem: Exception) -> HttpProblem:
     return HttpProblem(502, f"the status of {name} is of another release than this dashboard: {problem}")
-
-
-def _skipped(ids: Sequence[str]) -> list[str]:
-    """The newest of the rows that a person has passed over: they stand in the address."""
-    return [one for one in dict.fromkeys(ids) if one.isprintable() and len(one) <= _MAX_ID][-_MAX_SKIPPED:]
-
-
-def _outcome(form: Mapping[str, str]) -> str | float:
-    """A class, or a number where the model predicts numbers; 400 for neither."""
-    if form.get("outcome"):
-        return form["outcome"]
-    try:
-        value = float(form.get("number", ""))
-    except ValueError:
-        value = nan
-    if not isfinite(value):
-        raise HttpProblem(400, "the answer is no number: write one such as 12.5")
-    return value
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """The fields of a form; 400 where the body is none."""
-    return dict(await _fields(request))
-
-
-async def _fields(request: web.Request) -> list[tuple[str, str]]:
-    """The same with all values of each field."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise HttpProblem(415, "this is no form")
-    try:
-        fields = await request.post()
-    except ValueError:
-        raise HttpProblem(400, "the form cannot be read") from None
-    return [(name, value) for name, value in fields.items() if isinstance(value, str)]
