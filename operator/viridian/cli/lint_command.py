@@ -16,6 +16,7 @@ from viridian.cli.cel_expressions import CelExpressions
 from viridian.cli.exit_codes import CommandExit
 from viridian.cli.files import file_bytes, files_at, name_of
 from viridian.cli.located_yaml import LocatedDocument, located_documents
+from viridian.cli.manifest_hints import hints
 from viridian.cli.manifest_rules import ManifestRules, dotted
 from viridian.cli.output_formats import TextFormat, TextOrJson
 
@@ -55,6 +56,8 @@ class LintReport(msgspec.Struct, frozen=True):
     objects: int
     """Of our kinds."""
     findings: list[LintFinding]
+    hints: list[LintFinding]
+    """What it would take, and is seldom meant."""
 
 
 def lint(
@@ -71,7 +74,10 @@ def lint(
     else:
         for finding in report.findings:
             typer.echo(finding.sentence)
-        typer.echo(f"{report.objects} objects, {len(report.findings)} findings", err=True)
+        for hint in report.hints:
+            typer.echo(f"hint: {hint.sentence}")
+        counted = f", {len(report.hints)} hints" if report.hints else ""
+        typer.echo(f"{report.objects} objects, {len(report.findings)} findings{counted}", err=True)
     raise typer.Exit(CommandExit.BROKEN if report.findings else CommandExit.DONE)
 
 
@@ -91,9 +97,21 @@ def lint_report(sources: Iterable[tuple[str, bytes]]) -> LintReport:
     # A policy that is wrong itself demands nothing: the API server would not have it.
     alone = ManifestRules(evaluate)
     rules = ManifestRules(evaluate, [one for one in policies if not alone.problems(one)])
+    right: list[tuple[str, LocatedDocument]] = []
     for file, document in ours:
-        findings += _findings(file, document, rules)
-    return LintReport(len(ours), findings)
+        problems = list(_findings(file, document, rules))
+        findings += problems
+        right += [] if problems else [(file, document)]
+    return LintReport(len(ours), findings, list(_hints(right)))
+
+
+def _hints(right: Sequence[tuple[str, LocatedDocument]]) -> Iterator[LintFinding]:
+    """About what is right by itself."""
+    manifests = [document.value for _, document in right]
+    for file, document in right:
+        for hint in hints(document.value, manifests):
+            about = f"{document.value['kind']} {name_of(document.value)}"
+            yield LintFinding(file, document.line(hint.path), about, dotted(hint.path), hint.message)
 
 
 def _findings(file: str, document: LocatedDocument, rules: ManifestRules) -> Iterator[LintFinding]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
-
 from viridian.api.monitoring_status import MonitoringStatus, MonitorStatus
+from viridian.core.lenient import readable
 from viridian.core.lookup import json_in
 from viridian.core.times import parse_time
 
@@ -71,10 +70,7 @@ def parse_annotation(annotation: str) -> Mapping[str, Any] | None:
 
 def parse_results(recorded: Mapping[str, Any] | None) -> MonitorResults | None:
     """The results in such a document; None where it holds none, or none that make sense."""
-    try:
-        status = msgspec.convert(recorded, MonitoringStatus | None)
-    except msgspec.ValidationError:
-        return None
+    status = readable(recorded, MonitoringStatus)
     start, end = (parse_time(status.start), parse_time(status.end)) if status is not None else (None, None)
     if status is None or start is None or end is None:
         return None

@@ -16,6 +16,7 @@ import msgspec
 from viridian.api.monitoring import Action
 from viridian.api.monitoring_status import MAX_FIGURES, MAX_PART, ReviewStatus
 from viridian.api.texts import introduced
+from viridian.core.lenient import readable
 from viridian.core.times import format_time
 from viridian.judgement.figures import MonitorVerdict
 from viridian.monitoring.monitor_report import MonitoringReport, MonitorResult
@@ -27,10 +28,7 @@ MAX_MESSAGE: Final = 700
 
 def stored_review(status: Mapping[str, Any] | None) -> ReviewStatus | None:
     """What stands in `status.monitoring`; None where nothing does, or nothing that makes sense."""
-    try:
-        return msgspec.convert((status or {}).get("review"), ReviewStatus | None)
-    except msgspec.ValidationError:
-        return None
+    return readable((status or {}).get("review"), ReviewStatus)
 
 
 def next_review(stored: ReviewStatus | None, report: MonitoringReport | None, answer: str) -> ReviewStatus | None:

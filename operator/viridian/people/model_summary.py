@@ -11,6 +11,7 @@ import msgspec
 
 from viridian.api import reasons
 from viridian.api.modeldeployment_status import ChallengerStatus, Condition, ModelDeploymentStatus, SlotStatus
+from viridian.core.lenient import readable
 from viridian.rollout.decision import WaitKind
 
 
@@ -125,7 +126,7 @@ class ModelList(msgspec.Struct, frozen=True, gc=False):
 
 
 def summary(manifest: Mapping[str, Any]) -> ModelSummary:
-    """Of an object as the API server shows it; raises msgspec.ValidationError for a status of another release."""
+    """Of an object as the API server shows it; what this release cannot read of its status is left out."""
     metadata = manifest["metadata"]
     return _summary(
         ListedMetadata(
@@ -134,7 +135,7 @@ def summary(manifest: Mapping[str, Any]) -> ModelSummary:
             metadata.get("resourceVersion", ""),
             metadata.get("annotations") or {},
         ),
-        msgspec.convert(manifest.get("status") or {}, ModelDeploymentStatus),
+        readable(manifest.get("status") or {}, ModelDeploymentStatus) or ModelDeploymentStatus(),
     )
 
 

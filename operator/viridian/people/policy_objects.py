@@ -1,4 +1,7 @@
-"""A RetrainPolicy as it stands in the cluster, read for people; msgspec.ValidationError for one of another release."""
+"""A RetrainPolicy as it stands in the cluster, read for people.
+
+A spec of another release is a msgspec.ValidationError.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import msgspec
 
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
+from viridian.core.lenient import readable
 from viridian.retraining.workflow_defaults import effective, workflow_of
 
 
@@ -18,5 +22,5 @@ def spec_in_force(policy: Mapping[str, Any]) -> RetrainPolicySpec:
 
 
 def known_status(policy: Mapping[str, Any]) -> RetrainPolicyStatus:
-    """The status; an empty one where the object has none."""
-    return msgspec.convert(policy.get("status") or {}, RetrainPolicyStatus)
+    """What this release can read of the status; an empty one where the object has none."""
+    return readable(policy.get("status") or {}, RetrainPolicyStatus) or RetrainPolicyStatus()

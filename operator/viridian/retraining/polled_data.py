@@ -13,7 +13,8 @@ from viridian.api.address import shown
 from viridian.api.names import DATA_ANNOTATION, STAGE_LABEL, data_record
 from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.run_stages import Data
-from viridian.core.lookup import Object, annotations_of, labels_of, text
+from viridian.core.lenient import readable
+from viridian.core.lookup import Object, annotations_of, json_in, labels_of, text
 from viridian.core.ownership import Belongs, belongs, remembered
 from viridian.core.times import length, parse_time
 from viridian.retraining.data_state import DataState, data_key
@@ -124,7 +125,4 @@ def poll_job(facts: PolicyFacts) -> Object | None:
 
 
 def _note(stored: Object) -> DataNote:
-    try:
-        return msgspec.json.decode(annotations_of(stored).get(DATA_ANNOTATION, ""), type=DataNote)
-    except (msgspec.DecodeError, RecursionError):
-        return DataNote()
+    return readable(json_in(annotations_of(stored).get(DATA_ANNOTATION, "")), DataNote) or DataNote()

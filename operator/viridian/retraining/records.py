@@ -32,6 +32,7 @@ from viridian.api.run_stages import Data
 from viridian.api.run_storage import Storage
 from viridian.core.intent import apply_unless_covered
 from viridian.core.kube import managed_labels
+from viridian.core.lenient import readable
 from viridian.core.lookup import Object, annotations_of, dig, entries, json_in, labels_of, mapping, text
 from viridian.core.ownership import Owner, owned_metadata, remembered_by
 from viridian.core.plan import Apply
@@ -251,17 +252,17 @@ def dump_notes(notes: Mapping[str, StageNote], finished: FinishedRun | None = No
 
 
 def _notes(recorded: str) -> Mapping[str, StageNote]:
-    try:
-        return msgspec.json.decode(recorded or "{}", type=dict[str, StageNote])
-    except (msgspec.DecodeError, RecursionError):
-        return {}
+    """A result that this release cannot read was not noted: the object of the stage is looked at again."""
+    found = json_in(recorded)
+    notes = {name: readable(entry, StageNote) for name, entry in found.items()} if isinstance(found, Mapping) else {}
+    return {name: entry for name, entry in notes.items() if entry is not None}
 
 
 def _finished(run: str, recorded: str) -> FinishedRun:
-    try:
-        return msgspec.structs.replace(msgspec.json.decode(recorded, type=FinishedRun), id=run)
-    except (msgspec.DecodeError, RecursionError):
+    found = readable(json_in(recorded), FinishedRun)
+    if found is None:
         return FinishedRun(id=run, outcome=reasons.FAILED, message="the record of how it ended cannot be read")
+    return msgspec.structs.replace(found, id=run)
 
 
 def origin_of(found: Object) -> RunOrigin | None:

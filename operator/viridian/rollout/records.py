@@ -27,6 +27,9 @@ APPROVED = "Approved"
 SKIPPED = "Skipped"
 EXPERIMENT_ENDED = "ExperimentEnded"
 _OF_A_CHAMPION = (reasons.PROMOTED, reasons.REINSTATED)
+_TAKEN = (reasons.REJECTED, reasons.ROLLED_BACK)
+_KNOWN = (*_OF_A_CHAMPION, *_TAKEN, reasons.SUPERSEDED, RETRIED, APPROVED, SKIPPED, EXPERIMENT_ENDED)
+"""What a newer release may note beside these decides nothing here: a rejection that it follows still stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class RevisionOutcome:
     @property
     def rejects(self) -> bool:
         """Whether the revision is not deployed again after it, until a person says so."""
-        return self.outcome in (reasons.REJECTED, reasons.ROLLED_BACK)
+        return self.outcome in _TAKEN
 
     def to_json(self) -> dict[str, str]:
         fields = {name: getattr(self, name) for name in RevisionOutcome.__slots__}
@@ -135,7 +138,8 @@ class RevisionRecord:
     @property
     def decision(self) -> RevisionOutcome | None:
         """The newest one. The verdict of an experiment is none: what it does comes after it."""
-        return next((one for one in reversed(self.outcomes) if one.outcome != EXPERIMENT_ENDED), None)
+        decisions = (one for one in reversed(self.outcomes) if one.outcome in _KNOWN)
+        return next((one for one in decisions if one.outcome != EXPERIMENT_ENDED), None)
 
     @property
     def promotion(self) -> RevisionOutcome | None:
@@ -157,7 +161,8 @@ class RevisionRecord:
 
 def standing_rejection(outcomes: Sequence[RevisionOutcome]) -> RevisionOutcome | None:
     """The rejection or rollback that still stands: the newest outcome of a revision."""
-    return outcomes[-1] if outcomes and outcomes[-1].rejects else None
+    newest = next((one for one in reversed(outcomes) if one.outcome in _KNOWN), None)
+    return newest if newest is not None and newest.rejects else None
 
 
 def parse(manifest: Mapping[str, Any]) -> RevisionRecord | None:

@@ -31,7 +31,8 @@ from viridian.api.names import (
 from viridian.api.trail_status import SHOWN_REVISIONS
 from viridian.core.intent import apply_unless_covered
 from viridian.core.kube import managed_labels
-from viridian.core.lookup import Object, annotations_of, text
+from viridian.core.lenient import readable
+from viridian.core.lookup import Object, annotations_of, json_in, text
 from viridian.core.ownership import Belongs, belongs, owned_metadata
 from viridian.core.plan import Apply
 from viridian.trail.incidents import IncidentLog
@@ -86,10 +87,7 @@ def stored_journal(given: TrailInput) -> Object | None:
 
 def read_journal(stored: Object | None) -> Journal:
     """The journal in such an object; an empty one where there is none, or none that can be read."""
-    try:
-        return msgspec.json.decode(annotations_of(stored).get(TRAIL_ANNOTATION, "{}"), type=Journal)
-    except (msgspec.DecodeError, RecursionError):
-        return Journal()
+    return readable(json_in(annotations_of(stored).get(TRAIL_ANNOTATION, "{}")), Journal) or Journal()
 
 
 def with_entries(before: Journal, found: Iterable[TrailEntry], *, has_registry: bool) -> Journal:
