@@ -112,7 +112,7 @@ def test_a_drill_under_load_costs_no_request_and_its_seconds_are_in_the_status(
     routed.apply(drill={"cron": "0 4 1 1 *", "mode": mode, "duration": "10s"})
     routed.until(routed.is_at_rest, "rest")
     failed = callers.told().failed
-    routed.annotate("drill", champion)
+    routed.annotate("drill", f"{champion}#{mode}")
     began, drill = (until_drill(routed, mode, shows) for shows in ("startedAt", "endedAt"))
     told = callers.await_answers(RATE)
     print(f"drill {mode}: {drill}")
