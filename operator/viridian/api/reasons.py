@@ -51,6 +51,7 @@ APPLY_UNAVAILABLE = "ApplyUnavailable"  # the API server cannot take an object a
 ROUTE_NOT_READY = "RouteNotReady"  # a Gateway has not taken over the route, or not its newest split
 GATEWAY_API_OFF = "GatewayApiOff"  # the spec asks for a Gateway, and the operator is installed without the Gateway API
 UNKNOWN_STEP = "UnknownStep"  # viridian.dev/skip names no step of the rollout and no check
+NO_KEY_OF_ORDERS = "NoKeyOfOrders"  # the champion's pods take orders by a key, and the operator has none any more
 FORMER_ADDRESS = "FormerAddress"  # the operator was given another address of registry or collector since
 PROBATION = "Probation"  # the new champion is still judged
 

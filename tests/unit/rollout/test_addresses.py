@@ -144,3 +144,17 @@ def test_no_address_takes_the_place_of_none_and_none_of_one() -> None:
     assert moved(Addresses("c", "d"), Addresses("c", "d")) == ""
     assert Addresses("a", "b", "k").in_place_of(Addresses("c", "d")).orders == "", "an older server knows no key"
     assert Addresses("a", "b").in_place_of(Addresses("c", "d", "k")).orders == "k"
+
+
+def test_an_operator_that_has_no_key_of_orders_any_more_says_what_does_not_happen(world: OperatorWorld) -> None:
+    world.settings = replace(BEFORE, orders_key=None)
+    world.restart()
+    assert world.run(60, until=lambda: condition(world, "AddressesCurrent") is not None)
+    found = condition(world, "AddressesCurrent") or {}
+    assert (found["status"], found["reason"]) == ("False", reasons.NO_KEY_OF_ORDERS)
+    assert "take orders by the key the former key" in found["message"]
+    assert "--orders-secret" in found["message"]
+    world.settings = BEFORE
+    world.restart()
+    assert world.run(60, until=lambda: condition(world, "AddressesCurrent") is None)
+    world.rest()
