@@ -329,7 +329,7 @@ def _addresses_current(state: RolloutState, decision: RolloutDecision) -> Iterab
     elif known and known.orders and not state.inputs.settings.addresses.orders:
         message = (
             f"the pods of {state.version_of(decision.traffic.revision)} take orders by the key {known.orders}, and the "
-            "operator has no key of orders: they close no connection when traffic moves, and copy no requests. Name the "
-            "Secret with --orders-secret, and let the operator get it"
+            "operator has no key of orders: they close no connection when traffic moves, and copy no requests. Name "
+            "the Secret with --orders-secret, and let the operator get it"
         )
         yield Finding(reasons.ADDRESSES_CURRENT, Truth.FALSE, reasons.NO_KEY_OF_ORDERS, message)

@@ -75,6 +75,6 @@ def test_what_is_quoted_is_what_is_said() -> None:
         said(hours(*(0.95 - 0.02 * hour for hour in range(10))), windows.DECAY).sentence,
         said(latest(), windows.ESTIMATE).sentence,
         decisions.condition(asking, reasons.REVIEW_REQUIRED)["message"],
-        settling.over([0.9, 0.45], settling.POINT).entry["message"],
+        settling.over([{"age": 0.9, "income": 0.9}, {"age": 0.45, "income": 0.0}], settling.POINT).entry["message"],
     }
     assert sorted(QUOTED) == sorted(spoken)
