@@ -37,6 +37,8 @@ class Image:
     """Where it is not the name of the image."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Of the build, beside the base."""
+    context: Path = REPOSITORY
+    """Where Dockerfile and files lie."""
 
     @property
     def reference(self) -> str:
@@ -77,7 +79,7 @@ def build_images(wanted: Sequence[Image], base: str = "") -> dict[str, Path]:
     with _only_builder():
         kind = engines.kind()
         base_key = named(kind.name, base).key if base else recipe_key() if kind is Buildah else kind.name
-        keys = {image.name: input_key(REPOSITORY, (image.dockerfile, *image.inputs), base_key) for image in wanted}
+        keys = {image.name: input_key(image.context, (image.dockerfile, *image.inputs), base_key) for image in wanted}
         stale = [image for image in wanted if _stamp(image.name) != keys[image.name]]
         if stale:
             _build_all(stale, keys, base)
@@ -139,8 +141,8 @@ def _build(image: Image, engine: Engine, bases: Bases, log: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         secrets = pipsettings.secrets(Path(folder))
         recipe = Recipe(
-            dockerfile=REPOSITORY / image.dockerfile,
-            context=REPOSITORY,
+            dockerfile=image.context / image.dockerfile,
+            context=image.context,
             reference=image.reference,
             target=image.target or image.name,
             arguments={**bases.arguments, **image.arguments},
