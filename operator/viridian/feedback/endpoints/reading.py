@@ -80,7 +80,9 @@ class ReadingEndpoints:
         frozen = await asyncio.to_thread(self._collector.snapshots.find, namespace, deployment, run)
         if frozen is None:
             await require_known(self._collector, namespace, deployment)
-            raise HttpProblem(404, f"{run} has no snapshot of ModelDeployment {namespace}/{deployment}; PUT makes one")
+            raise HttpProblem(
+                404, f"this run has no snapshot of ModelDeployment {namespace}/{deployment}; PUT makes one"
+            )
         path = await self._collector.readers.ask(namespace, self._collector.snapshots.checked, frozen)
         return FileResponse(path, media_type="application/vnd.apache.parquet", headers=_digest_headers(frozen))
 
