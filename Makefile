@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test stack stack-together stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test oldest stack stack-together stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
@@ -31,6 +31,10 @@ demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blu
 test: check set-up ## all tests: on a real API server, a real MLflow, a real node (TESTS=tests/unit for some)
 	due="$(if $(filter tests,$(TESTS)),$$($(BIN)/python -m tests.support.stack.selected due))" && \
 	  $(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS) $$due
+
+OLDEST := tests/api/test_crds.py tests/api/test_wrong_manifests.py
+oldest: $(VENV)/.stamp ## kinds and their rules on the API server of Kubernetes 1.30, built from its source
+	VIRIDIAN_OLDEST_KUBERNETES=1 $(PYTEST) $(FLAGS) $(OLDEST)
 
 stack: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)

@@ -15,6 +15,8 @@ from localcluster.errors import LocalClusterError
 from localcluster.paths import MODULES, binaries_root
 
 KUBERNETES_VERSION = "v1.37.2"
+OLDEST_KUBERNETES_VERSION = "v1.30.14"
+"""Of the oldest minor release that is supported with everything, as docs/api-policy.md says."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,14 @@ def group_key(group: Group) -> str:
     return digest.hexdigest()[:12]
 
 
-# Without the version the server calls itself v0.0.0, and clients that ask for features by version go astray.
-KUBERNETES = Group(
-    "kubernetes",
-    ldflags=(
-        f"-X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}",
-        f"-X k8s.io/client-go/pkg/version.gitVersion={KUBERNETES_VERSION}",
-    ),
-)
+def _says(version: str) -> tuple[str, ...]:
+    """Without the version the server calls itself v0.0.0, and clients that ask for features by version go astray."""
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return tuple(f"-X {package}.gitVersion={version}" for package in packages)
+
+
+KUBERNETES = Group("kubernetes", ldflags=_says(KUBERNETES_VERSION))
+OLDEST_KUBERNETES = Group("kubernetes-oldest", ldflags=_says(OLDEST_KUBERNETES_VERSION))
 ETCD = Group("etcd")
 CONTAINERD = Group("containerd", tags=("no_btrfs", "no_zfs", "no_devmapper", "no_aufs"))
 COREDNS = Group("coredns")
@@ -105,6 +107,7 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("glua", GOPHER_LUA, "github.com/yuin/gopher-lua/cmd/glua"),
     Binary("act", ACT, "github.com/nektos/act"),
     Binary("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),
+    Binary("kube-apiserver-oldest", OLDEST_KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
     Binary("alertmanager", ALERTMANAGER, "github.com/prometheus/alertmanager/cmd/alertmanager"),
     Binary("versitygw", VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
 )
@@ -119,7 +122,9 @@ LUA = ("glua",)
 """The interpreter that Argo CD has built in."""
 STACK = ("act", "actionlint", "alertmanager", "versitygw")
 """What runs and checks the examples of systems beside the operator: `make stack`."""
-ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK)
+OLDEST = ("etcd", "kube-apiserver-oldest", "kubectl")
+"""The API server of the oldest supported release, alone: `make oldest`."""
+ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, "kube-apiserver-oldest")
 """What is built only when somebody asks for it by name."""
 
 

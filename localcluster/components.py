@@ -104,9 +104,9 @@ def etcd(layout: Layout) -> list[str]:
     ]
 
 
-def kube_apiserver(layout: Layout, extra: Sequence[str] = ()) -> list[str]:
+def kube_apiserver(layout: Layout, extra: Sequence[str] = (), *, binary: str = "kube-apiserver") -> list[str]:
     return [
-        program("kube-apiserver"),
+        program(binary),
         f"--bind-address={layout.address}",
         f"--advertise-address={layout.address}",
         f"--secure-port={layout.api_port}",

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from localcluster import components
-from localcluster.binaries import CONTROL_PLANE
+from localcluster.binaries import CONTROL_PLANE, OLDEST
 from localcluster.builder import ensure
 from localcluster.components import Layout
 from localcluster.errors import LocalClusterError
@@ -38,8 +38,10 @@ PORT_ATTEMPTS = 3
 class ControlPlane:
     """A running control plane; `start` (or `with`) begins it, `stop` leaves neither process nor file."""
 
-    def __init__(self, apiserver_flags: Sequence[str] = ()) -> None:
+    def __init__(self, apiserver_flags: Sequence[str] = (), *, oldest: bool = False) -> None:
+        """`oldest`: the API server of the oldest supported release in the place of the newest, and no controllers."""
         self._flags = tuple(apiserver_flags)
+        self._oldest = oldest
         self._layout: Layout | None = None
 
     def __enter__(self) -> ControlPlane:
@@ -75,7 +77,7 @@ class ControlPlane:
 
     def start(self) -> ControlPlane:
         """Begin and return when the API server is ready and the default namespace has its service account."""
-        ensure(CONTROL_PLANE)
+        ensure(OLDEST if self._oldest else CONTROL_PLANE)
         sweep()
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
@@ -102,7 +104,8 @@ class ControlPlane:
     def start_apiserver(self) -> None:
         """Start the API server on the port it had and return when it is ready."""
         layout = self.layout
-        process = self._spawn("kube-apiserver", components.kube_apiserver(layout, self._server_flags()))
+        binary = "kube-apiserver-oldest" if self._oldest else "kube-apiserver"
+        process = self._spawn("kube-apiserver", components.kube_apiserver(layout, self._server_flags(), binary=binary))
         until(
             "the API server's readiness",
             lambda: answers(f"{layout.server}/readyz", layout.identity),
@@ -146,6 +149,8 @@ class ControlPlane:
         components.create_credentials(layout)
         self._spawn("etcd", components.etcd(layout))
         self.start_apiserver()
+        if self._oldest:
+            return
         self._start_controller_manager()
         self._spawn("kube-scheduler", components.kube_scheduler(layout))
         account = f"{layout.server}/api/v1/namespaces/default/serviceaccounts/default"

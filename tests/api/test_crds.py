@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.control_plane import of_newest
 from tests.support.kube import Kube, Kubectl, Refused
 from tests.support.manifests import Manifest, model_deployment, retrain_policy
 from viridian.api import crd
@@ -139,6 +140,7 @@ def test_one_category_lists_both_kinds(kube: Kube, kubectl: Kubectl, namespace: 
     assert "viridian" not in kubectl("get", "all", "-o", "name", f"--namespace={namespace}")
 
 
+@of_newest
 def test_policies_are_found_by_their_model_deployment(kube: Kube, kubectl: Kubectl, namespace: str) -> None:
     kube.apply(retrain_policy(namespace, "weekly"))
     kube.apply(retrain_policy(namespace, "other", modelDeployment="another"))

@@ -23,8 +23,9 @@ GROUPED: Final = Rule(
     message="write a kind that works to an end and has a group of its own, such as apiVersion: ray.io/v1, kind: "
     "RayJob; a Job of Kubernetes is written as template: {spec: …} in the place of resource",
 )
+# Before 1.31 an API server knows a field with the name of a reserved word by its escaped name alone.
 NAMELESS: Final = Rule(
-    rule="!has(self.metadata) || !(has(self.metadata.name) || has(self.metadata.namespace) || "
+    rule="!has(self.metadata) || !(has(self.metadata.name) || has(self.metadata.__namespace__) || "
     "has(self.metadata.generateName))",
     message="leave name and namespace out of the manifest: each run makes an object of its own, in the namespace of "
     "the RetrainPolicy",

@@ -6,11 +6,15 @@ A test holds it to the API server: the tables of wrong manifests have the same a
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from viridian.cli.files import UnusableFile
+
+_ESCAPED: Final = re.compile(r"\.__([a-z]+)__\b")
+"""A field with the name of a reserved word, as rules for the API server have it. The library takes the word itself."""
 
 
 class CelExpressions:
@@ -28,7 +32,7 @@ class CelExpressions:
         """The value of the expression; raises ValueError, RuntimeError or TypeError where it has none."""
         program = self._programs.get(expression)
         if program is None:
-            program = self._programs[expression] = self._cel.compile(expression)
+            program = self._programs[expression] = self._cel.compile(_ESCAPED.sub(r".\1", expression))
         context = self._cel.Context(dict(variables))
         self._standard.add_stdlib_to_context(context)
         context.add_function("isSorted", _is_sorted)

@@ -22,6 +22,8 @@ INTRODUCED: Final = {
     r"\bformat\.(named|dns|uri|uuid|byte|date)": 31,
     r"\.(fieldSelector|labelSelector)\(": 31,
     r"\.(transformList|transformMap|transformMapEntry)\(|\.(all|exists|existsOne)\(\s*\w+\s*,\s*\w+\s*,": 32,
+    # A field with the name of a reserved word, which is no function; before, it is known by its escaped name alone.
+    r"\bself(\.\w+)*\.(namespace|package|import|function|as|for|if|in|let|loop|return|var|void|while)\b(?!\()": 31,
     r"\b(isSemver|semver)\(": 33,
     r"\.(distinct|flatten|sort|sortBy|slice|reverse|first|last)\(|\blists\.range\(": 34,
 }

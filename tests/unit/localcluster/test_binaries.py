@@ -35,7 +35,12 @@ def test_every_group_is_pinned_by_its_module_files(group: Group) -> None:
 
 
 def test_the_versions_that_the_servers_name_are_those_of_the_module() -> None:
-    assert f"k8s.io/kubernetes {binaries.KUBERNETES_VERSION}" in (binaries.KUBERNETES.folder / "go.mod").read_text()
+    for group, version in (
+        (binaries.KUBERNETES, binaries.KUBERNETES_VERSION),
+        (binaries.OLDEST_KUBERNETES, binaries.OLDEST_KUBERNETES_VERSION),
+    ):
+        assert f"k8s.io/kubernetes {version}" in (group.folder / "go.mod").read_text()
+        assert f"gitVersion={version}" in group.build_flags[-1]
 
 
 def test_other_flags_give_another_key() -> None:
