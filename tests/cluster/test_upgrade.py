@@ -22,6 +22,12 @@ SAME_IMAGE = "docker.io/viridian/server"
 """As another release names another image for models, this one has another name for it."""
 
 
+pytestmark = pytest.mark.skipif(
+    not previous.is_known(),
+    reason=f"a shallow copy of the repository: `git fetch --unshallow` brings {previous.COMMIT}",
+)
+
+
 @pytest.fixture(scope="module")
 def chart_before(cluster: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Its operator is in the node. The kinds are today's again afterwards, whatever happened."""

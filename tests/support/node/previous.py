@@ -16,10 +16,15 @@ COMMIT: Final = "373703e991f970a507d138ca9b6df18ed0af8e0d"
 REPOSITORY_OF_IMAGE: Final = "viridian/operator-previous"
 
 
+def is_known() -> bool:
+    """Whether this copy of the repository has that state; a shallow one has not."""
+    command = ["git", "cat-file", "-e", COMMIT]
+    return subprocess.run(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def checked_out(folder: Path) -> Path:
     """The files of that state; the recipe of images is today's, whose layers of dependencies are built already."""
-    done = subprocess.run(["git", "archive", "--format=tar", COMMIT], cwd=REPOSITORY, capture_output=True, check=False)
-    assert done.returncode == 0, f"the history of the repository is needed back to {COMMIT}: {done.stderr.decode()}"
+    done = subprocess.run(["git", "archive", "--format=tar", COMMIT], cwd=REPOSITORY, capture_output=True, check=True)
     folder.mkdir()
     subprocess.run(["tar", "--extract", f"--directory={folder}"], input=done.stdout, check=True)
     for name in (DOCKERFILE, "locks"):
