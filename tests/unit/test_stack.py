@@ -243,6 +243,11 @@ def test_a_run_of_all_tests_is_a_result_and_one_that_fails_is_named() -> None:
     assert found.files == FILES
 
 
+def test_tests_that_a_module_takes_over_count_and_other_classes_do_not() -> None:
+    assert "test_a_good_version_is_checked_planned_applied_and_promoted" in results.names_of_tests(named("jenkins"))
+    assert len(results.names_of_tests(named("dvc"))) == 4, "its class of a team has no test"
+
+
 def test_a_program_that_a_test_notes_is_the_product_where_no_package_is() -> None:
     reports = [report(name) for name in results.names_of_tests(SYSTEM)]
     reports[0].user_properties.append(("git", "2.39.5"))
