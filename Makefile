@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test oldest stack stack-together stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test oldest stack stack-together argocd stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
@@ -43,6 +43,9 @@ stack: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## the sy
 
 stack-together: $(VENV)/.stamp ## DVC, Evidently, Feast, MLflow and Airflow in one namespace of a real node, and docs/stack-together.md from what they did
 	$(PYTEST) --verbose --capture=no --record-stack $(FLAGS) tests/stack/test_together.py && $(BIN)/python -m docs.scripts.stack_together
+
+argocd: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a real Argo CD applies models and steers their rollouts, and docs/argocd.md from what it did
+	$(PYTEST) --verbose --record-stack $(FLAGS) tests/stack/test_argo_cd.py && $(BIN)/python -m docs.scripts.argo_cd
 
 stories: $(VENV)/.stamp $(STORIES_VENV)/.installed ## months in the life of models on a clock that jumps (STORY=shop for one): docs/stories, from what happened
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.support.stories $(STORY)
@@ -89,7 +92,7 @@ check-scanners:
 bench: $(VENV)/.stamp ## what is measured, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md, docs/stack.md, docs/stack-together.md, docs/stories
+generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the chart's copy and README, docs/reference/, docs/requirements.md, docs/tools.md, docs/stack.md, docs/stack-together.md, docs/argocd.md, docs/stories
 	$(BIN)/python -m viridian.api.crd
 	$(BIN)/python -m viridian.api.governance_admission
 	$(BIN)/python charts/copy_crds.py
@@ -98,6 +101,7 @@ generate: $(VENV)/.stamp ## everything that is made from the types: crds/, the c
 	$(BIN)/python -m docs.scripts.tools
 	$(BIN)/python -m docs.scripts.stack
 	$(BIN)/python -m docs.scripts.stack_together
+	$(BIN)/python -m docs.scripts.argo_cd
 	$(BIN)/python -m docs.scripts.stories
 	$(BIN)/python -m docs.scripts.chart_values
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from localcluster.paths import MODULES, binaries_root
 KUBERNETES_VERSION = "v1.37.2"
 OLDEST_KUBERNETES_VERSION = "v1.30.14"
 """Of the oldest minor release that is supported with everything, as docs/api-policy.md says."""
+_TOOLCHAIN = re.compile(r"^toolchain (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Group:
     @property
     def folder(self) -> Path:
         return MODULES / self.name
+
+    @property
+    def go_settings(self) -> dict[str, str]:
+        """Variables of `go`, which fetches a newer Go than a computer needs to have where the go.mod names one."""
+        named = _TOOLCHAIN.search((self.folder / "go.mod").read_text())
+        return {"GOTOOLCHAIN": named[1]} if named else {}
 
     @property
     def build_flags(self) -> tuple[str, ...]:
@@ -84,6 +92,7 @@ ACT = Group("act")
 ACTIONLINT = Group("actionlint")
 ALERTMANAGER = Group("alertmanager")
 VERSITYGW = Group("versitygw")
+ARGO_CD = Group("argo-cd")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -110,6 +119,8 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("kube-apiserver-oldest", OLDEST_KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
     Binary("alertmanager", ALERTMANAGER, "github.com/prometheus/alertmanager/cmd/alertmanager"),
     Binary("versitygw", VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
+    # Command line, server, repo server and controllers in one: its name says which it is.
+    Binary("argocd", ARGO_CD, "github.com/argoproj/argo-cd/v3/cmd"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -124,7 +135,9 @@ STACK = ("act", "actionlint", "alertmanager", "versitygw")
 """What runs and checks the examples of systems beside the operator: `make stack`."""
 OLDEST = ("etcd", "kube-apiserver-oldest", "kubectl")
 """The API server of the oldest supported release, alone: `make oldest`."""
-ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, "kube-apiserver-oldest")
+GITOPS = ("argocd",)
+"""What applies the models of a Git repository: `make argocd`."""
+ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, *GITOPS, "kube-apiserver-oldest")
 """What is built only when somebody asks for it by name."""
 
 

@@ -71,7 +71,7 @@ def _run_go(go: str, target: Binary) -> None:
     unfinished = target.path.with_name(f".{target.name}.unfinished")
     log = target.path.with_name(f".{target.name}.log")
     command = [go, "build", *target.group.build_flags, "-o", str(unfinished), target.package]
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": ""}
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "", **target.group.go_settings}
     with log.open("w") as out:
         result = subprocess.run(command, cwd=target.group.folder, env=environment, stdout=out, stderr=out, check=False)
     if result.returncode != 0:

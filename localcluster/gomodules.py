@@ -7,15 +7,16 @@ import os
 import subprocess
 from pathlib import Path
 
+from localcluster.binaries import Group
 from localcluster.errors import LocalClusterError
-from localcluster.paths import MODULES
 
 
 def downloaded(group: str, module: str, version: str) -> Path:
     """The folder of a module that the go.mod of a group pins; it is downloaded where it is not there yet."""
     command = ("go", "mod", "download", "-json", f"{module}@{version}")
-    environment = {**os.environ, "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
-    done = subprocess.run(command, cwd=MODULES / group, env=environment, capture_output=True, text=True, check=False)
+    pinned = Group(group)
+    environment = {**os.environ, "GOWORK": "off", "GOFLAGS": "-mod=readonly", **pinned.go_settings}
+    done = subprocess.run(command, cwd=pinned.folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LocalClusterError(f"{module} {version} cannot be downloaded: {done.stdout}{done.stderr}")
     return Path(json.loads(done.stdout)["Dir"])

@@ -59,7 +59,8 @@ AMTOOL = Program("amtool", "prometheus-alertmanager")
 CURL = Program("curl", "curl")
 RSYNC = Program("rsync", "rsync")
 JAVAC = Program("javac", "default-jdk-headless")
-SERVERS = (REGISTRY, PROMETHEUS, ALERTMANAGER)
+REDIS = Program("redis-server", "redis-server")
+SERVERS = (REGISTRY, REDIS, PROMETHEUS, ALERTMANAGER)
 """Their packages begin a service where systemd runs, unless it is masked. It has the name of the program."""
 
 

@@ -27,11 +27,14 @@ class LivePolicy:
     def __init__(self, kube: Kube, kubelet: Kubelet, namespace: str, model: str = "churn") -> None:
         self.kube, self.kubelet, self.namespace, self.model = kube, kubelet, namespace, model
 
-    def apply(self, **spec: Any) -> Object:
+    def manifest(self, **spec: Any) -> Object:
         """It runs when it is asked to, and never by itself. No scheduler looks at its pods."""
         manifest = retrain_policy(self.namespace, modelDeployment=self.model, triggers=[], **spec)
         manifest["spec"]["stages"]["training"]["template"]["spec"]["schedulerName"] = "nobody"
-        return self.kube.apply(manifest)
+        return manifest
+
+    def apply(self, **spec: Any) -> Object:
+        return self.kube.apply(self.manifest(**spec))
 
     def ask_for_a_run(self, why: str) -> None:
         manifest = self.identity

@@ -101,7 +101,7 @@ def _orchestrator(name: str) -> KnownTool:
 KNOWN_TOOLS: Final = (
     _maintained("MLflow", "registry, runs and webhooks", ToolConnection.TESTED, "mlflow"),
     _maintained("Git", "`data.uri: git+…`", ToolConnection.TESTED, "git+"),
-    _maintained("Argo CD", "health and actions in Lua (`manifests/argocd`)", ToolConnection.SHAPE_TESTED),
+    _maintained("Argo CD", "health and actions in Lua (`manifests/argocd`)", ToolConnection.TESTED),
     _maintained("Flux", "conditions as kstatus reads them", ToolConnection.NOT_TESTED),
     _maintained("Velero", "restored objects are adopted", ToolConnection.SHAPE_TESTED),
     KnownTool(

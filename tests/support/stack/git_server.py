@@ -34,12 +34,25 @@ class GitRepository:
         file.write_text(content)
         return file
 
+    def replace(self, folder: str, files: Mapping[str, str]) -> None:
+        """The folder has these files from now on, and no others."""
+        for old in (self.work / folder).glob("*"):
+            old.unlink()
+        for name, content in files.items():
+            self.write(f"{folder}/{name}", content)
+
     def commit(self, tag: str) -> str:
         """The commit with all that has changed."""
         self.run("git", "add", "-A")
         self.run("git", *_AUTHOR, "commit", "-q", "-m", tag)
         self.run("git", "tag", tag)
         self.run("git", "push", "-q", "--tags", "origin", "main")
+        return self.run("git", "rev-parse", "HEAD")
+
+    def revert(self) -> str:
+        """The commit that takes back the newest one."""
+        self.run("git", *_AUTHOR, "revert", "--no-edit", "HEAD")
+        self.run("git", "push", "-q", "origin", "main")
         return self.run("git", "rev-parse", "HEAD")
 
     def run(self, *command: str, where: Path | None = None) -> str:

@@ -12,9 +12,11 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from docs.scripts import argo_cd
 from localcluster.binaries import program
 from localcluster.builder import ensure
 from tests.support.snapshots import NOW, ago_time, promoted, record, rejected, slot, snapshot, spec
+from tests.support.stack.argo_cd import record as argo_cd_record
 from tests.unit.install.rendering import ROOT
 from tests.unit.retraining.world import World, policy
 from tests.unit.rollout.cases import BLUE, FIRST_STEP, KNOWN, ONE_STEADY, TWO_WARM, V2, move_of, trial_world
@@ -240,6 +242,13 @@ def test_the_role_of_its_server_is_bound_to_the_user_that_the_actions_name() -> 
     (subject,) = binding["subjects"]
     assert f"system:serviceaccount:{subject['namespace']}:{subject['name']}" == USER
     assert binding["roleRef"]["name"] == "viridian-approve"
+
+
+def test_the_page_is_about_a_run_with_the_shipped_files() -> None:
+    run = argo_cd_record.read()
+    assert run
+    assert argo_cd.PAGE.read_text() == argo_cd.page(run), "run `python -m docs.scripts.argo_cd`"
+    assert run.files == argo_cd_record.digest(), "run `make argocd`: what is shipped for Argo CD has changed since"
 
 
 EXAMPLES: Final = sorted((ROOT / "examples" / "gitops").glob("*.yaml"))

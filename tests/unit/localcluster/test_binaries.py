@@ -27,7 +27,7 @@ def test_the_control_plane_is_built_before_the_node() -> None:
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_every_group_is_pinned_by_its_module_files(group: Group) -> None:
     module = (group.folder / "go.mod").read_text()
-    assert re.search(r"^go 1\.26", module, re.MULTILINE)
+    assert re.search(r"^go 1\.26", module, re.MULTILINE) or group.go_settings
     external = [known for known in CATALOGUE if known.group == group and known.package != "."]
     for known in external:
         assert known.package in module
@@ -41,6 +41,11 @@ def test_the_versions_that_the_servers_name_are_those_of_the_module() -> None:
     ):
         assert f"k8s.io/kubernetes {version}" in (group.folder / "go.mod").read_text()
         assert f"gitVersion={version}" in group.build_flags[-1]
+
+
+def test_a_newer_go_is_fetched_for_the_group_that_names_one() -> None:
+    assert binaries.ARGO_CD.go_settings == {"GOTOOLCHAIN": "go1.27.3"}
+    assert binaries.ETCD.go_settings == {}
 
 
 def test_other_flags_give_another_key() -> None:
