@@ -90,7 +90,7 @@ def test_a_version_that_is_gone_is_not_trained_on(run: StackRun, bucket: S3Bucke
     assert "NoSuchVersion" in ended.log
 
 
-def test_a_wrong_secret_is_told_and_stands_in_no_log(run: StackRun, bucket: S3Bucket, first: str) -> None:
+def test_a_wrong_secret_fails_the_stage_and_stands_in_no_log(run: StackRun, bucket: S3Bucket, first: str) -> None:
     resolved(run, **bucket.variables)
     ended = run.container(**{**bucket.variables, "AWS_SECRET_ACCESS_KEY": "not-the-secret"})
     assert ended.code == 1
