@@ -102,9 +102,9 @@ def test_a_bad_version_is_reverted_and_nobody_else_fails(
     assert set(told.failures - before.failures) == {revision}, [line for line in told.lines if "none" in line["seen"]]
 
 
-@pytest.mark.parametrize("mode", ["Mirrored", "Live"])
+@pytest.mark.parametrize(("mode", "number"), [("Mirrored", 1), ("Live", 2)])
 def test_a_drill_under_load_costs_no_request_and_its_seconds_are_in_the_status(
-    routed: Routed, callers: Users, registry: ClusterRegistry, mode: str
+    routed: Routed, callers: Users, registry: ClusterRegistry, mode: str, number: int
 ) -> None:
     if "fallback" not in routed.status:
         routed.until_serves(registry.publish(routed.registered))
@@ -112,7 +112,7 @@ def test_a_drill_under_load_costs_no_request_and_its_seconds_are_in_the_status(
     routed.apply(drill={"cron": "0 4 1 1 *", "mode": mode, "duration": "10s"})
     routed.until(routed.is_at_rest, "rest")
     failed = callers.told().failed
-    routed.annotate("drill", f"{champion}#{mode}")
+    routed.annotate("drill", f"{champion}#{number}")
     began, drill = (until_drill(routed, mode, shows) for shows in ("startedAt", "endedAt"))
     told = callers.await_answers(RATE)
     print(f"drill {mode}: {drill}")
