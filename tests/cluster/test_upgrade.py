@@ -35,7 +35,8 @@ def chart_before(cluster: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> 
     previous.load_operator(tree)
     with crds_given_back(cluster):
         yield tree / "charts" / "viridian"
-    cluster("apply", "--server-side", "--force-conflicts", "-R", "-f", str(REPOSITORY / "crds"))
+    for folder in (REPOSITORY / "crds", REPOSITORY / "crds" / "governance"):
+        cluster("apply", "--server-side", "--force-conflicts", "-k", str(folder))
 
 
 def restarts(deployed: Deployed) -> int:
