@@ -41,7 +41,14 @@ def cluster() -> Iterator[Kubectl]:
     yield kubectl
     if not ran_before:
         chosen.down()
-        assert not Footprint.now().beyond(before)
+        # The kernel takes the network of a pod down in the background, once the last process in it has ended.
+        eventually(lambda: _nothing_is_left(before), what="the end of all that the node had", timeout=30)
+
+
+def _nothing_is_left(before: Footprint) -> bool:
+    left = Footprint.now().beyond(before)
+    assert not left, left
+    return True
 
 
 @pytest.fixture(scope="session")
