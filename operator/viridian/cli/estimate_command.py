@@ -11,10 +11,11 @@ import typer
 
 from viridian.backtest.cost_estimate import CostEstimate, DeclaredCosts, estimate
 from viridian.backtest.history import UnusableHistory
-from viridian.cli.files import UnusableFile, name_of, policy_spec, policy_status, read_manifests
+from viridian.cli.files import UnusableFile, name_of, policy_spec, read_manifests
 from viridian.cli.history_arguments import Objects, amount, time_or_now
 from viridian.cli.output_formats import TableFormat, TableOrJson
 from viridian.cli.text_tables import table
+from viridian.people.policy_objects import known_status
 from viridian.people.report_texts import number_of
 
 DESCRIPTION: Final = """\
@@ -65,7 +66,7 @@ def _amount(metavar: str, meaning: str) -> Any:
 
 def _estimate(policy: Mapping[str, Any], declared: DeclaredCosts, now: datetime) -> CostEstimate:
     try:
-        return estimate(policy_spec(policy), policy_status(policy).runs, now, declared)
+        return estimate(policy_spec(policy), known_status(policy).runs, now, declared)
     except UnusableHistory as problem:
         raise UnusableFile(f"RetrainPolicy {name_of(policy)}: {problem}") from problem
 

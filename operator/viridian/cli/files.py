@@ -15,9 +15,7 @@ from viridian.api.modeldeployment import ModelDeploymentSpec
 from viridian.api.names import MODEL_DEPLOYMENT, RETRAIN_POLICY
 from viridian.api.profile import ReferenceProfile
 from viridian.api.retrainpolicy import RetrainPolicySpec
-from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.backtest.history import ANY_VERSION, Incident
-from viridian.people.policy_objects import known_status
 from viridian.retraining.workflow_defaults import effective, workflow_of
 
 _T = TypeVar("_T")
@@ -51,14 +49,6 @@ def policy_spec(manifest: Mapping[str, Any]) -> RetrainPolicySpec:
     """The spec of a RetrainPolicy, with the defaults that its workflow has once a version serves."""
     in_force = effective(manifest.get("spec"), workflow_of(manifest, promoted=True))
     return _spec({**manifest, "spec": in_force}, RetrainPolicySpec)
-
-
-def policy_status(manifest: Mapping[str, Any]) -> RetrainPolicyStatus:
-    """The status of a RetrainPolicy; an empty one where the object has none."""
-    try:
-        return known_status(manifest)
-    except msgspec.ValidationError as error:
-        raise UnusableFile(f"RetrainPolicy {name_of(manifest)}: status: {error}") from error
 
 
 def name_of(manifest: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ def problems_as_sentences() -> Iterator[None]:
         typer.echo(f"error: {problem}", err=True)
         raise typer.Exit(CommandExit.FAILED) from problem
     except msgspec.ValidationError as problem:
-        typer.echo(f"error: the status is of another release: {problem}", err=True)
+        typer.echo(f"error: the object is of another release: {problem}", err=True)
         raise typer.Exit(CommandExit.FAILED) from problem
 
 

@@ -13,12 +13,13 @@ from viridian.api.performance import PerformanceMetric
 from viridian.backtest.before_after import NothingToCompare, before_after
 from viridian.backtest.history import History, UnusableHistory
 from viridian.backtest.review_figures import ReviewFigures, VersionFigures, review_figures
-from viridian.cli.files import UnusableFile, name_of, policy_spec, policy_status, read_manifests
+from viridian.cli.files import UnusableFile, name_of, policy_spec, read_manifests
 from viridian.cli.history_arguments import WINDOWS, IncidentFile, Objects, Profiles, amount, stored_history, time_or_now
 from viridian.cli.output_formats import PageFormat
 from viridian.cli.report_pages import html, markdown
 from viridian.cli.text_tables import time_of
 from viridian.cli.tool_section import tool_section
+from viridian.people.policy_objects import known_status
 from viridian.people.report_section import Plot, Section
 from viridian.people.report_texts import ABSENT, number_of, span
 from viridian.people.review_sections import QUESTIONS, decided_section, image_section, run_sections
@@ -74,11 +75,11 @@ def write_review(
     if found is not None:
         sections += _windows(found)
     values = {
-        name_of(policy): policy_worth(policy_spec(policy), policy_status(policy), found, metric)
+        name_of(policy): policy_worth(policy_spec(policy), known_status(policy), found, metric)
         for policy in manifests.policies
     }
     for policy in manifests.policies:
-        name, status = name_of(policy), policy_status(policy)
+        name, status = name_of(policy), known_status(policy)
         sections += run_sections(name, status)
         sections += run_value_section(name, values[name])
         sections += quality_section(name, status.quality)

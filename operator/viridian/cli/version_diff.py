@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from viridian.api.retrainpolicy_status import FinishedRun
-from viridian.cli.files import name_of, policy_status
+from viridian.cli.files import name_of
+from viridian.people.policy_objects import known_status
 from viridian.people.report_texts import ABSENT
 from viridian.rollout.input import parse_records
 from viridian.rollout.records import RevisionRecord
@@ -26,7 +27,7 @@ def version_diff(
     `records` are the ControllerRevisions of a ModelDeployment; `policies` the RetrainPolicies that are about it.
     """
     known = list(parse_records(list(records)).values())
-    runs = [(name_of(policy), run) for policy in policies for run in policy_status(policy).runs]
+    runs = [(name_of(policy), run) for policy in policies for run in known_status(policy).runs]
     before, after = (_facts(version, known, runs) for version in versions)
     fields = dict.fromkeys((*before, *after))
     return [

@@ -223,8 +223,6 @@ class DashboardApp:
             order = order_of(form.get("verb", ""), form.get("about", ""), summary(manifest), user)
         except NothingToOrder as why:
             raise HttpProblem(409, str(why)) from None
-        except msgspec.ValidationError as problem:
-            raise _other_release(name, problem) from None
         await self._cluster.patch(token, MODELS, manifest, order.patch)
         log.info("order", extra={"fields": {"verb": form["verb"], "model": f"{namespace}/{name}", "user": user}})
         done = urlencode({"done": form["verb"]})
@@ -295,10 +293,7 @@ class DashboardApp:
         return manifest, await self._if_allowed(token, POLICIES, namespace)
 
     def _view(self, manifest: Object, policies: Sequence[Object]) -> ModelView:
-        try:
-            return model_view(manifest, policies, self._clock())
-        except msgspec.ValidationError as problem:
-            raise _other_release(manifest["metadata"]["name"], problem) from None
+        return model_view(manifest, policies, self._clock())
 
     async def _live_service(self, request: web.Request) -> Object | None:
         """The Service of the model, which holds the log of the shares; None where the person may not get it."""
@@ -395,4 +390,4 @@ def _place(request: web.Request) -> tuple[str, str]:
 
 
 def _other_release(name: str, problem: Exception) -> HttpProblem:
-    return HttpProblem(502, f"the status of {name} is of another release than this dashboard: {problem}")
+    return HttpProblem(502, f"{name} is of another release than this dashboard: {problem}")

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.support.stack.releases import Releases
+from tests.support.stack.run_records import read_record, write_record
 from tests.support.stack.systems import StackSystem
 
 
@@ -37,13 +38,13 @@ class ShownSystem(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(system: StackSystem) -> ShownSystem | None:
     """The newest result; None before the first run."""
-    return msgspec.json.decode(system.result.read_bytes(), type=ShownSystem) if system.result.exists() else None
+    return read_record(system.result, ShownSystem)
 
 
 def write(system: StackSystem, result: ShownSystem) -> None:
     """In the form in which it is committed."""
     system.result.parent.mkdir(exist_ok=True)
-    system.result.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    write_record(system.result, result)
 
 
 def of_reports(

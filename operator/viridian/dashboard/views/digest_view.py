@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,8 +11,6 @@ import msgspec
 
 from viridian.api import durations
 from viridian.people.digest import DigestEntry, digest
-from viridian.people.model_summary import summary
-from viridian.people.policy_objects import known_status
 from viridian.people.waiting_runs import waiting_runs
 
 _COMMAND: Final = "`"
@@ -60,7 +58,7 @@ class DigestView:
     since: datetime
     sections: Sequence[ShownDigestSection]
     unreadable: int
-    """Objects of another release, which are left out."""
+    """RetrainPolicies of another release, which are left out."""
 
 
 def digest_view(
@@ -68,16 +66,15 @@ def digest_view(
 ) -> DigestView:
     """Of those in the namespace that is asked for; an empty one stands for all."""
     since = now - durations.parse(query.since)
-    known_models = _readable(_within(models, query.namespace), summary)
-    known_policies = _readable(_within(policies, query.namespace), known_status, waiting_runs)
-    left_out = len(_within(models, query.namespace)) + len(_within(policies, query.namespace))
+    asked_models, asked_policies = _within(models, query.namespace), _within(policies, query.namespace)
+    known_policies = [one for one in asked_policies if _is_readable(one)]
     return DigestView(
         since=since,
         sections=[
             ShownDigestSection(one.title, list(reversed(one.changes)), [_parts(sentence) for sentence in one.open])
-            for one in digest(known_models, known_policies, since, by_ticket=query.by_ticket)
+            for one in digest(asked_models, known_policies, since, by_ticket=query.by_ticket)
         ],
-        unreadable=left_out - len(known_models) - len(known_policies),
+        unreadable=len(asked_policies) - len(known_policies),
     )
 
 
@@ -85,19 +82,13 @@ def _within(manifests: Iterable[Mapping[str, Any]], namespace: str) -> list[Mapp
     return [one for one in manifests if namespace in ("", one["metadata"]["namespace"])]
 
 
-def _readable(
-    manifests: Iterable[Mapping[str, Any]], *reads: Callable[[Mapping[str, Any]], object]
-) -> list[Mapping[str, Any]]:
-    """One object of another release takes the page from none of the others."""
-    found = []
-    for manifest in manifests:
-        try:
-            for read in reads:
-                read(manifest)
-        except msgspec.ValidationError:
-            continue
-        found.append(manifest)
-    return found
+def _is_readable(policy: Mapping[str, Any]) -> bool:
+    """One policy with a spec of another release takes the page from none of the others."""
+    try:
+        waiting_runs(policy)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _parts(sentence: str) -> list[SentencePart]:

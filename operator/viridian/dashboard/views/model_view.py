@@ -82,7 +82,7 @@ class ModelView:
 
 
 def model_view(manifest: Mapping[str, Any], policies: Iterable[Mapping[str, Any]], now: datetime) -> ModelView:
-    """Of a ModelDeployment and the RetrainPolicies of its namespace; msgspec.ValidationError for another release's."""
+    """Of a ModelDeployment and the RetrainPolicies of its namespace."""
     model = summary(manifest)
     spec = manifest.get("spec") or {}
     status = model.status

@@ -12,15 +12,14 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.names import REVIEW_ANNOTATION
-from viridian.api.retrainpolicy import RetrainPolicySpec
 from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.core.lookup import text
 from viridian.monitoring.periodic_review import HeldReview, held_review
 from viridian.people.model_summary import summary
+from viridian.people.policy_objects import spec_in_force
 from viridian.people.report_section import Section
 from viridian.people.review_sections import QUESTIONS, decided_section, image_section, run_sections
 from viridian.people.value_sections import policy_worth, quality_section, run_value_section
-from viridian.retraining.workflow_defaults import effective, workflow_of
 
 _ASKING: Final = (reasons.REVIEW_REQUIRED, reasons.REVIEW_DUE)
 
@@ -37,7 +36,7 @@ class ReviewView:
 
 
 def review_view(manifest: Mapping[str, Any], policies: Iterable[Mapping[str, Any]], now: datetime) -> ReviewView:
-    """Of a ModelDeployment and the RetrainPolicies of its namespace; msgspec.ValidationError for another release's."""
+    """Of a ModelDeployment and the RetrainPolicies of its namespace."""
     model = summary(manifest)
     own = [one for one in policies if text(one, "spec", "modelDeployment") == model.name]
     return ReviewView(
@@ -56,7 +55,7 @@ def _of_policy(policy: Mapping[str, Any], now: datetime) -> Iterator[Section]:
     name = text(policy, "metadata", "name")
     try:
         status = msgspec.convert(policy.get("status") or {}, RetrainPolicyStatus)
-        spec = msgspec.convert(effective(policy.get("spec"), workflow_of(policy, promoted=True)), RetrainPolicySpec)
+        spec = spec_in_force(policy)
     except msgspec.ValidationError:
         return
     yield from run_sections(name, status)

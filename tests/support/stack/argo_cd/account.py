@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from tests.support.stack.argo_cd.application import GitOpsApplication
 from tests.support.stack.argo_cd.installation import ArgoCd
-from tests.support.stack.argo_cd.record import ArgoScene, SeenLine, ShownCommand
+from tests.support.stack.argo_cd.record import ArgoScene, ShownCommand
+from tests.support.stack.run_records import AccountLine
 
 
 @dataclass
@@ -19,7 +20,7 @@ class ArgoAccount:
 
     scenes: list[ArgoScene] = field(default_factory=list)
     _began: float = 0.0
-    _lines: list[SeenLine] = field(default_factory=list)
+    _lines: list[AccountLine] = field(default_factory=list)
     _commands: list[ShownCommand] = field(default_factory=list)
 
     @contextmanager
@@ -49,4 +50,4 @@ class ArgoAccount:
         return printed
 
     def _keep(self, at: float, who: str, what: str) -> None:
-        self._lines.append(SeenLine(at=round(at - self._began, 1), who=who, what=what))
+        self._lines.append(AccountLine(at=round(at - self._began, 1), who=who, what=what))

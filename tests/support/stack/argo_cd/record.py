@@ -9,17 +9,9 @@ from typing import Final
 import msgspec
 
 from localcluster.paths import REPOSITORY
+from tests.support.stack.run_records import AccountLine, read_record, write_record
 
 FILE: Final = REPOSITORY / "tests" / "stack" / "argo-cd.json"
-
-
-class SeenLine(msgspec.Struct, frozen=True, array_like=True):
-    """Something that happened."""
-
-    at: float
-    """Seconds since the scene began."""
-    who: str
-    what: str
 
 
 class ShownCommand(msgspec.Struct, frozen=True, array_like=True):
@@ -33,7 +25,7 @@ class ArgoScene(msgspec.Struct, frozen=True, kw_only=True):
     """What one test has shown."""
 
     title: str
-    lines: tuple[SeenLine, ...]
+    lines: tuple[AccountLine, ...]
     commands: tuple[ShownCommand, ...]
 
 
@@ -60,9 +52,9 @@ def digest() -> str:
 
 def read() -> ArgoRun | None:
     """The newest run; None before the first."""
-    return msgspec.json.decode(FILE.read_bytes(), type=ArgoRun) if FILE.exists() else None
+    return read_record(FILE, ArgoRun)
 
 
 def write(run: ArgoRun) -> None:
-    """In the form in which it is committed."""
-    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+    """For the page."""
+    write_record(FILE, run)

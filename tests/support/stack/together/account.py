@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from demo.account import BLOCKS, Account, headline
-from tests.support.stack.together.record import ToldLine, ToldScene
+from tests.support.stack.run_records import AccountLine
+from tests.support.stack.together.record import ToldScene
 
 _OF_THE_OPERATOR: Final = ("●", "▲")
 
@@ -19,7 +20,7 @@ class JointAccount(Account):
     """The live account of the demo, with the name of a program on each line; it keeps what it has told."""
 
     scenes: list[ToldScene] = field(default_factory=list)
-    _lines: list[ToldLine] = field(default_factory=list)
+    _lines: list[AccountLine] = field(default_factory=list)
 
     def tell(self, who: str, what: str) -> None:
         self.say(f"{who:<10} {what}", "✓")
@@ -33,7 +34,7 @@ class JointAccount(Account):
             self._keep("users", text.lstrip(f"{BLOCKS} "))
 
     def _keep(self, who: str, what: str) -> None:
-        self._lines.append(ToldLine(at=round(time.time() - self.started, 1), who=who, what=what))
+        self._lines.append(AccountLine(at=round(time.time() - self.started, 1), who=who, what=what))
 
     @contextmanager
     def scene(self, title: str) -> Iterator[None]:

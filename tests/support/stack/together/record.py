@@ -8,25 +8,16 @@ from typing import Final
 import msgspec
 
 from localcluster.paths import REPOSITORY
+from tests.support.stack.run_records import AccountLine, read_record, write_record
 
 FILE: Final = REPOSITORY / "tests" / "stack" / "together.json"
-
-
-class ToldLine(msgspec.Struct, frozen=True, array_like=True):
-    """One line of the account."""
-
-    at: float
-    """Seconds since the account began."""
-    who: str
-    """The program that shows it."""
-    what: str
 
 
 class ToldScene(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the account, with what it took."""
 
     title: str
-    lines: tuple[ToldLine, ...]
+    lines: tuple[AccountLine, ...]
     seconds: float
 
 
@@ -41,9 +32,9 @@ class JointRun(msgspec.Struct, frozen=True, kw_only=True):
 
 def read() -> JointRun | None:
     """The newest account; None before the first."""
-    return msgspec.json.decode(FILE.read_bytes(), type=JointRun) if FILE.exists() else None
+    return read_record(FILE, JointRun)
 
 
 def write(run: JointRun) -> None:
-    """In the form in which it is committed."""
-    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+    """For the page."""
+    write_record(FILE, run)
