@@ -1,6 +1,7 @@
 """What is built from which Go module, in which order, and where the result lies.
 
-Each group has its own ``modules/<group>/go.mod``, because the groups disagree on versions of what they share.
+Each group has its own ``modules/<group>/go.mod``. Programs are in one group where they work with the same versions of
+what they share, since Go compiles a package once for each version.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class Binary:
 def group_key(group: Group) -> str:
     """A short hash over everything that decides what the group's binaries are."""
     digest = hashlib.sha256()
-    for source in sorted(path for path in group.folder.iterdir() if path.suffix in {".mod", ".sum", ".go"}):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    for source in sorted(path for path in group.folder.rglob("*") if path.suffix in {".mod", ".sum", ".go"}):
+        digest.update(str(source.relative_to(group.folder)).encode() + b"\0" + source.read_bytes())
     digest.update("\0".join((platform.machine(), *group.build_flags)).encode())
     return digest.hexdigest()[:12]
 
@@ -76,17 +77,13 @@ def _says(version: str) -> tuple[str, ...]:
     return tuple(f"-X {package}.gitVersion={version}" for package in packages)
 
 
-KUBERNETES = Group("kubernetes", ldflags=_says(KUBERNETES_VERSION))
+CLUSTER = Group(
+    "cluster", ldflags=_says(KUBERNETES_VERSION), tags=("no_btrfs", "no_zfs", "no_devmapper", "no_aufs")
+)
 OLDEST_KUBERNETES = Group("kubernetes-oldest", ldflags=_says(OLDEST_KUBERNETES_VERSION))
-ETCD = Group("etcd")
-CONTAINERD = Group("containerd", tags=("no_btrfs", "no_zfs", "no_devmapper", "no_aufs"))
-COREDNS = Group("coredns")
-HELM = Group("helm")
-PAUSE = Group("pause")
 KUBE_SCORE = Group("kube-score")
 ARGO_ROLLOUTS = Group("argo-rollouts")
 FLAGGER = Group("flagger")
-ENVOY_GATEWAY = Group("envoy-gateway")
 GOPHER_LUA = Group("gopher-lua")
 ACT = Group("act")
 ACTIONLINT = Group("actionlint")
@@ -96,23 +93,23 @@ ARGO_CD = Group("argo-cd")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
-    Binary("etcd", ETCD, "go.etcd.io/etcd/server/v3"),
-    Binary("kube-apiserver", KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
-    Binary("kube-controller-manager", KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager"),
-    Binary("kubectl", KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
-    Binary("kube-scheduler", KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
-    Binary("containerd", CONTAINERD, "github.com/containerd/containerd/v2/cmd/containerd"),
-    Binary("containerd-shim-runc-v2", CONTAINERD, "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
-    Binary("ctr", CONTAINERD, "github.com/containerd/containerd/v2/cmd/ctr"),
-    Binary("pause", PAUSE, "."),
-    Binary("kubelet", KUBERNETES, "k8s.io/kubernetes/cmd/kubelet"),
-    Binary("kube-proxy", KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy"),
-    Binary("coredns", COREDNS, "github.com/coredns/coredns"),
-    Binary("helm", HELM, "helm.sh/helm/v4/cmd/helm"),
+    Binary("etcd", CLUSTER, "go.etcd.io/etcd/server/v3"),
+    Binary("kube-apiserver", CLUSTER, "k8s.io/kubernetes/cmd/kube-apiserver"),
+    Binary("kube-controller-manager", CLUSTER, "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    Binary("kubectl", CLUSTER, "k8s.io/kubernetes/cmd/kubectl"),
+    Binary("kube-scheduler", CLUSTER, "k8s.io/kubernetes/cmd/kube-scheduler"),
+    Binary("containerd", CLUSTER, "github.com/containerd/containerd/v2/cmd/containerd"),
+    Binary("containerd-shim-runc-v2", CLUSTER, "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
+    Binary("ctr", CLUSTER, "github.com/containerd/containerd/v2/cmd/ctr"),
+    Binary("pause", CLUSTER, "./pause"),
+    Binary("kubelet", CLUSTER, "k8s.io/kubernetes/cmd/kubelet"),
+    Binary("kube-proxy", CLUSTER, "k8s.io/kubernetes/cmd/kube-proxy"),
+    Binary("coredns", CLUSTER, "./coredns"),
+    Binary("helm", CLUSTER, "helm.sh/helm/v4/cmd/helm"),
     Binary("kube-score", KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
     Binary("rollouts-controller", ARGO_ROLLOUTS, "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"),
     Binary("flagger", FLAGGER, "github.com/fluxcd/flagger/cmd/flagger"),
-    Binary("envoy-gateway", ENVOY_GATEWAY, "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
+    Binary("envoy-gateway", CLUSTER, "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
     Binary("glua", GOPHER_LUA, "github.com/yuin/gopher-lua/cmd/glua"),
     Binary("act", ACT, "github.com/nektos/act"),
     Binary("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),

@@ -122,7 +122,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _env(options: argparse.Namespace) -> int:
     cluster = choose(options.kubeconfig)
-    folders = [str(binaries.binary(name).path.parent) for name in binaries.TOOLS]
+    folders = dict.fromkeys(str(binaries.binary(name).path.parent) for name in binaries.TOOLS)
     print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
     print(f'export PATH={shlex.quote(":".join(folders))}:"$PATH"')
     if any(name in os.environ for name in ("HTTPS_PROXY", "https_proxy")):

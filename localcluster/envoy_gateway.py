@@ -114,7 +114,7 @@ def libraries(listing: str) -> list[str]:
 
 def _install_chart(cluster: Cluster) -> None:
     """The chart in the module lacks its file of values, which a release of Envoy Gateway makes from a template."""
-    chart = downloaded("envoy-gateway", MODULE, VERSION) / "charts" / "gateway-helm"
+    chart = downloaded("cluster", MODULE, VERSION) / "charts" / "gateway-helm"
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "gateway-helm"
         shutil.copytree(chart, copy, copy_function=shutil.copyfile)

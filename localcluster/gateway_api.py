@@ -12,5 +12,5 @@ VERSION = "v1.6.1"
 
 def definition(plural: str) -> Path:
     """The file of one kind, such as `httproutes`; the module is downloaded where it is not there yet."""
-    folder = downloaded("gateway-api", MODULE, VERSION)
+    folder = downloaded("cluster", MODULE, VERSION)
     return folder / "config" / "crd" / "standard" / f"gateway.networking.k8s.io_{plural}.yaml"

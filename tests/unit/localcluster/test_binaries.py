@@ -28,7 +28,7 @@ def test_the_control_plane_is_built_before_the_node() -> None:
 def test_every_group_is_pinned_by_its_module_files(group: Group) -> None:
     module = (group.folder / "go.mod").read_text()
     assert re.search(r"^go 1\.26", module, re.MULTILINE) or group.go_settings
-    external = [known for known in CATALOGUE if known.group == group and known.package != "."]
+    external = [known for known in CATALOGUE if known.group == group and not known.package.startswith("./")]
     for known in external:
         assert known.package in module
         assert (group.folder / "go.sum").stat().st_size > 0
@@ -36,26 +36,39 @@ def test_every_group_is_pinned_by_its_module_files(group: Group) -> None:
 
 def test_the_versions_that_the_servers_name_are_those_of_the_module() -> None:
     for group, version in (
-        (binaries.KUBERNETES, binaries.KUBERNETES_VERSION),
+        (binaries.CLUSTER, binaries.KUBERNETES_VERSION),
         (binaries.OLDEST_KUBERNETES, binaries.OLDEST_KUBERNETES_VERSION),
     ):
         assert f"k8s.io/kubernetes {version}" in (group.folder / "go.mod").read_text()
-        assert f"gitVersion={version}" in group.build_flags[-1]
+        assert any(f"gitVersion={version}" in flag for flag in group.build_flags)
 
 
 def test_a_newer_go_is_fetched_for_the_group_that_names_one() -> None:
     assert binaries.ARGO_CD.go_settings == {"GOTOOLCHAIN": "go1.27.3"}
-    assert binaries.ETCD.go_settings == {}
+    assert binaries.CLUSTER.go_settings == {}
 
 
 def test_other_flags_give_another_key() -> None:
-    assert group_key(binaries.ETCD) == group_key(replace(binaries.ETCD))
-    assert group_key(binaries.ETCD) != group_key(replace(binaries.ETCD, tags=("other",)))
+    assert group_key(binaries.CLUSTER) == group_key(replace(binaries.CLUSTER))
+    assert group_key(binaries.CLUSTER) != group_key(replace(binaries.CLUSTER, tags=("other",)))
+
+
+def test_another_line_of_a_program_of_our_own_gives_another_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(binaries, "MODULES", tmp_path)
+    program = tmp_path / "own" / "pause" / "main.go"
+    program.parent.mkdir(parents=True)
+    program.write_text("package main")
+    before = group_key(Group("own"))
+    program.write_text("package main // other")
+    group_key.cache_clear()
+    assert group_key(Group("own")) != before
 
 
 def test_tags_are_given_to_the_compiler_only_when_there_are_some() -> None:
-    assert "-tags=no_btrfs,no_zfs,no_devmapper,no_aufs" in binaries.CONTAINERD.build_flags
-    assert not [flag for flag in binaries.ETCD.build_flags if flag.startswith("-tags")]
+    assert "-tags=no_btrfs,no_zfs,no_devmapper,no_aufs" in binaries.CLUSTER.build_flags
+    assert not [flag for flag in binaries.KUBE_SCORE.build_flags if flag.startswith("-tags")]
 
 
 def test_an_unknown_binary_is_answered_with_the_known_ones() -> None:
@@ -86,4 +99,4 @@ def test_a_broken_build_shows_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch
 def test_a_binary_lies_under_its_groups_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VIRIDIAN_CACHE", str(tmp_path))
     known: Binary = binary("ctr")
-    assert str(known.path) == f"{tmp_path}/bin/containerd-{group_key(known.group)}/ctr"
+    assert str(known.path) == f"{tmp_path}/bin/cluster-{group_key(known.group)}/ctr"

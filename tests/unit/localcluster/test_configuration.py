@@ -142,7 +142,7 @@ def test_the_environment_names_the_cluster_and_the_tools(capsys: pytest.CaptureF
     assert cli.main(["env", "--kubeconfig", "/my/config"]) == 0
     printed = capsys.readouterr().out
     assert "export KUBECONFIG=/my/config\n" in printed
-    assert re.search(r'^export PATH=.*/kubernetes-\w+:.*/helm-\w+:"\$PATH"$', printed, re.MULTILINE)
+    assert re.search(r'^export PATH=.*/cluster-\w+:"\$PATH"$', printed, re.MULTILINE)
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

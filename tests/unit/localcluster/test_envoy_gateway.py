@@ -22,7 +22,7 @@ def test_the_libraries_of_a_program_are_files() -> None:
 
 
 def test_chart_and_controller_are_of_the_same_version() -> None:
-    module = (binaries.ENVOY_GATEWAY.folder / "go.mod").read_text()
+    module = (binaries.CLUSTER.folder / "go.mod").read_text()
     assert f"{envoy_gateway.MODULE} {envoy_gateway.VERSION}" in module
 
 

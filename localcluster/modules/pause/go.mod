@@ -1,3 +1,0 @@
-module viridian.dev/localcluster/pause
-
-go 1.26.0
