@@ -52,9 +52,18 @@ stories: $(VENV)/.stamp $(STORIES_VENV)/.installed ## months in the life of mode
 	$(STORIES_VENV)/bin/python -m docs.scripts.story_pictures $(STORY)
 	$(BIN)/python -m docs.scripts.stories
 
-set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what `make test` needs, and no test: environments, programs, binaries
-	$(BIN)/python -m tests.support.debian
+set-up: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## what `make test` needs, and no test: environments, programs, binaries, images
+	@$(MAKE) --no-print-directory --jobs=3 $(SET_UP)
+
+# Nobody can load images into a cluster that the user has named.
+SET_UP := set-up-binaries $(if $(VIRIDIAN_KUBECONFIG),,set-up-images) set-up-environments
+.PHONY: set-up-binaries set-up-images set-up-environments
+set-up-binaries:
 	$(PYTHON) -m localcluster build
+set-up-images:
+	$(PYTHON) -m localcluster images build
+set-up-environments:
+	$(BIN)/python -m tests.support.debian
 	$(BIN)/python -m tests.support.clients.suite
 	$(BIN)/python -m tests.support.stack.environment due
 	$(BIN)/python -m tests.support.libraries.environment

@@ -77,9 +77,7 @@ def _says(version: str) -> tuple[str, ...]:
     return tuple(f"-X {package}.gitVersion={version}" for package in packages)
 
 
-CLUSTER = Group(
-    "cluster", ldflags=_says(KUBERNETES_VERSION), tags=("no_btrfs", "no_zfs", "no_devmapper", "no_aufs")
-)
+CLUSTER = Group("cluster", ldflags=_says(KUBERNETES_VERSION), tags=("no_btrfs", "no_zfs", "no_devmapper", "no_aufs"))
 OLDEST_KUBERNETES = Group("kubernetes-oldest", ldflags=_says(OLDEST_KUBERNETES_VERSION))
 KUBE_SCORE = Group("kube-score")
 ARGO_ROLLOUTS = Group("argo-rollouts")

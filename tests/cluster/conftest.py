@@ -29,6 +29,12 @@ OPERATOR = "viridian-operator"
 SYSTEM = "viridian-system"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demo begins with no cluster, so it comes before all that share one."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Kubectl]:
     """A cluster that has this checkout's images. What was not running before is gone afterwards, without a trace."""
