@@ -205,11 +205,7 @@ class DashboardApp:
         token = self._token(request)
         manifest = await self._cluster.get(token, POLICIES, namespace, name)
         records = await self._if_allowed(token, RECORDS, namespace, f"{RETRAIN_POLICY_LABEL}={name}")
-        try:
-            view = policy_view(manifest, records)
-        except msgspec.ValidationError as problem:
-            raise _other_release(name, problem) from None
-        return await self._page(request, "policy.html", policy=view)
+        return await self._page(request, "policy.html", policy=policy_view(manifest, records))
 
     async def take_order(self, request: web.Request) -> web.Response:
         """An order of this person, as `kubectl viridian` would write it."""

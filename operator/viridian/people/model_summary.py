@@ -141,7 +141,15 @@ def summary(manifest: Mapping[str, Any]) -> ModelSummary:
 
 def listed_summary(model: ListedModel) -> ModelSummary:
     """The same of a model in a list, whose status is known by its slots and conditions alone."""
-    return _summary(model.metadata, (_STATUS.decode(model.status) or _ListedStatus()).status())
+    return _summary(model.metadata, _listed_status(model.status).status())
+
+
+def _listed_status(sent: msgspec.Raw) -> _ListedStatus:
+    """What is known is read at once, and what is not part by part, since there are a thousand of them."""
+    try:
+        return _STATUS.decode(sent) or _ListedStatus()
+    except msgspec.ValidationError:
+        return readable(msgspec.json.decode(sent), _ListedStatus) or _ListedStatus()
 
 
 def _summary(metadata: ListedMetadata, status: ModelDeploymentStatus) -> ModelSummary:

@@ -74,3 +74,12 @@ def test_an_interval_without_width_has_a_place() -> None:
     evaluation = HoldoutEvaluation(metrics={"auc": MetricComparison(candidate=1.0, champion=1.0, low=0.0, high=0.0)})
     (row,) = gate_view(evaluation).metrics
     assert (row.kind, row.low, row.high) == ("neutral", row.zero, row.zero)
+
+
+def test_a_status_of_another_release_costs_its_unknown_part_alone() -> None:
+    strange = policy()
+    strange["status"]["budget"] = "none"
+    strange["status"]["runs"].append({"id": 7})
+    found = policy_view(strange, [])
+    assert found.status.budget is None
+    assert [one.run.id for one in found.runs] == ["9d290bcc", "4c11a0de"]

@@ -66,11 +66,13 @@ def test_counts_follow_the_search_and_not_the_chosen_state() -> None:
     assert [count.number for count in shown(namespace="ml", health="broken").counts] == [1, 1, 1, 0]
 
 
-def test_a_status_of_another_release_is_a_broken_model_and_spoils_no_other() -> None:
+def test_a_status_of_another_release_costs_its_unknown_part_alone() -> None:
     strange = model("strange", champion={"slot": "purple"})
-    found = portfolio(listed([strange, *MODELS]), PortfolioQuery())
-    assert (found.rows[1].name, found.rows[1].reason) == ("strange", "UnreadableStatus")
-    assert found.found == len(MODELS) + 1
+    found = portfolio(listed([strange, *MODELS]), PortfolioQuery(text="strange"))
+    (row,) = found.rows
+    (known,) = portfolio(listed([model("strange")]), PortfolioQuery()).rows
+    assert (row.champion, row.reason, row.health) == ("", known.reason, known.health)
+    assert portfolio(listed([strange, *MODELS]), PortfolioQuery()).found == len(MODELS) + 1
 
 
 def test_a_model_without_a_status_is_there() -> None:

@@ -38,6 +38,17 @@ def test_versions_stand_on_one_holdout_with_their_trend() -> None:
     assert "changes by +2.00%" in section.text[1]
 
 
-def test_a_policy_of_another_release_is_left_out() -> None:
-    strange = {**policy(), "status": {"runs": "many"}}
-    assert [section.title for section in view(model(), strange).sections] == ["What people have decided"]
+def test_a_spec_of_another_release_costs_the_value_of_its_runs_alone() -> None:
+    costly = policy()
+    costly["status"]["runs"][0]["cpuSeconds"] = 5400
+    value = "Cost and change of the runs of churn-weekly"
+    known = [section.title for section in view(model(), costly).sections]
+    assert value in known
+    strange = {**costly, "spec": {"modelDeployment": "churn", "stages": "all"}}
+    assert [section.title for section in view(model(), strange).sections] == [one for one in known if one != value]
+
+
+def test_a_status_of_another_release_costs_its_unknown_part_alone() -> None:
+    strange = policy()
+    strange["status"]["runs"].append({"id": 7})
+    assert view(model(), strange).sections == view(model(), policy()).sections

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from viridian.api import reasons
 from viridian.api.modeldeployment_status import Condition
-from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.core.lookup import text
 from viridian.dashboard.views.experiment_view import ExperimentView, experiment_view
 from viridian.dashboard.views.offered_orders import OfferedOrder, offered_orders
@@ -20,6 +17,7 @@ from viridian.dashboard.views.trial_steps_view import TrialStep, trial_steps
 from viridian.dashboard.views.verdict import Verdict, verdicts
 from viridian.people.model_summary import ALARMS, ModelSummary, summary
 from viridian.people.next_step import NextStep, next_steps
+from viridian.people.policy_objects import known_status
 from viridian.people.slot_roles import SlotRole, slot_roles
 
 _GOOD_WHEN_TRUE: Final = (
@@ -99,7 +97,7 @@ def model_view(manifest: Mapping[str, Any], policies: Iterable[Mapping[str, Any]
         steps=list(trial_steps(spec, challenger)),
         experiment=experiment_view(manifest, status),
         conditions=shown,
-        timeline=timeline(status, _statuses(own), now),
+        timeline=timeline(status, [(text(one, "metadata", "name"), known_status(one)) for one in own], now),
         policies=sorted(text(one, "metadata", "name") for one in own),
         source=_source(spec),
     )
@@ -128,15 +126,6 @@ def _meaning(condition: Condition) -> str:
     if condition.status == "True":
         return "bad" if alarming else "neutral"
     return "good" if alarming else "bad"
-
-
-def _statuses(policies: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, RetrainPolicyStatus]]:
-    """Those that this release can read."""
-    for policy in policies:
-        try:
-            yield text(policy, "metadata", "name"), msgspec.convert(policy.get("status") or {}, RetrainPolicyStatus)
-        except msgspec.ValidationError:
-            continue
 
 
 def _source(spec: Mapping[str, Any]) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from viridian.api.automation import TrainingApproval
 from viridian.api.evaluation import HoldoutEvaluation
 from viridian.api.names import ACCEPT_ANNOTATION, APPROVE_ANNOTATION, RUN_LABEL
@@ -16,6 +14,7 @@ from viridian.api.stage import parse_report
 from viridian.core.lookup import labels_of, text
 from viridian.dashboard.views.gate_view import GateView, gate_view
 from viridian.dashboard.views.moments import number
+from viridian.people.policy_objects import known_status
 from viridian.retraining.records import read_records
 
 _OUTCOMES: Final = {
@@ -64,8 +63,8 @@ class PolicyView:
 
 
 def policy_view(manifest: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> PolicyView:
-    """Of a RetrainPolicy and the ControllerRevisions with its label; msgspec.ValidationError for another release's."""
-    status = msgspec.convert(manifest.get("status") or {}, RetrainPolicyStatus)
+    """Of a RetrainPolicy and the ControllerRevisions with its label."""
+    status = known_status(manifest)
     spec = manifest.get("spec") or {}
     evaluations = _evaluations(records, text(manifest, "metadata", "uid"))
     namespace, name = text(manifest, "metadata", "namespace"), text(manifest, "metadata", "name")

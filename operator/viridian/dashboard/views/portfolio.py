@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from viridian.api import reasons
 from viridian.people.model_summary import (
     ListedModel,
@@ -115,10 +113,7 @@ class Portfolio:
 
 def portfolio(models: Iterable[ListedModel], query: PortfolioQuery) -> Portfolio:
     """The page of the list that the query asks for."""
-    summaries, broken = _read(models)
-    rows = sorted(
-        [*broken, *map(_row, most_urgent_first(summaries))], key=lambda row: (row.health, row.namespace, row.name)
-    )
+    rows = [_row(one) for one in most_urgent_first([listed_summary(model) for model in models])]
     matching = [row for row in rows if _matches(row, query)]
     chosen = [row for row in matching if not query.health or row.health.name.lower() == query.health]
     pages = max(1, -(-len(chosen) // PAGE_ROWS))
@@ -135,26 +130,6 @@ def portfolio(models: Iterable[ListedModel], query: PortfolioQuery) -> Portfolio
         drills_due=sum(bool(row.drill) for row in matching),
         reviews_due=sum(bool(row.review) for row in matching),
     )
-
-
-def _read(models: Iterable[ListedModel]) -> tuple[list[ModelSummary], list[PortfolioRow]]:
-    """The models, and rows for those whose status another release has written."""
-    summaries: list[ModelSummary] = []
-    unreadable: list[PortfolioRow] = []
-    for model in models:
-        try:
-            summaries.append(listed_summary(model))
-        except msgspec.ValidationError as problem:
-            unreadable.append(
-                PortfolioRow(
-                    namespace=model.metadata.namespace,
-                    name=model.metadata.name,
-                    health=ModelHealth.BROKEN,
-                    reason="UnreadableStatus",
-                    message=f"the status is of another release: {problem}",
-                )
-            )
-    return summaries, unreadable
 
 
 def _row(model: ModelSummary) -> PortfolioRow:

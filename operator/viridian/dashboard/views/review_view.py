@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,10 @@ import msgspec
 from viridian.api import reasons
 from viridian.api.modeldeployment_status import Condition
 from viridian.api.names import REVIEW_ANNOTATION
-from viridian.api.retrainpolicy_status import RetrainPolicyStatus
 from viridian.core.lookup import text
 from viridian.monitoring.periodic_review import HeldReview, held_review
 from viridian.people.model_summary import summary
-from viridian.people.policy_objects import spec_in_force
+from viridian.people.policy_objects import known_status, spec_in_force
 from viridian.people.report_section import Section
 from viridian.people.review_sections import QUESTIONS, decided_section, image_section, run_sections
 from viridian.people.value_sections import policy_worth, quality_section, run_value_section
@@ -51,14 +51,10 @@ def review_view(manifest: Mapping[str, Any], policies: Iterable[Mapping[str, Any
 
 
 def _of_policy(policy: Mapping[str, Any], now: datetime) -> Iterator[Section]:
-    """The sections of one policy; none of one that another release has written."""
-    name = text(policy, "metadata", "name")
-    try:
-        status = msgspec.convert(policy.get("status") or {}, RetrainPolicyStatus)
-        spec = spec_in_force(policy)
-    except msgspec.ValidationError:
-        return
+    """The sections of one policy; without what its runs are worth where another release has written its spec."""
+    name, status = text(policy, "metadata", "name"), known_status(policy)
     yield from run_sections(name, status)
-    yield from run_value_section(name, policy_worth(spec, status, None, None))
+    with contextlib.suppress(msgspec.ValidationError):
+        yield from run_value_section(name, policy_worth(spec_in_force(policy), status, None, None))
     yield from quality_section(name, status.quality)
     yield from image_section(name, status.runs, now)
