@@ -39,6 +39,18 @@ RIGHT = {
         + "a" * 64
         + "'}}",
     ),
+    "a model in an image, by tag": (
+        model_deployment,
+        "spec: {model: {registry: null, uri: 'oci://localhost:5000/models/churn_a.b-c:v7', digest: 'sha256:"
+        + "a" * 64
+        + "'}}",
+    ),
+    "a model in an image, by digest": (
+        model_deployment,
+        f"spec: {{model: {{registry: null, uri: 'oci://r.example.com/churn:7@sha256:{'b' * 64}', digest: 'sha256:"
+        + "a" * 64
+        + "'}}",
+    ),
     "keys of several signers": (
         model_deployment,
         "spec: {model: {signature: {required: false, publicKeySecretRef: {name: model-signing.v2}}}}",

@@ -12,6 +12,9 @@ from urllib.parse import unquote
 
 from viridian.api.kubelet_variables import literal
 
+IMAGE_SCHEME: Final = "oci://"
+"""Of a model in an image: the kubelet brings it, and nothing is fetched."""
+
 MODEL_URI_VARIABLE: Final = "VIRIDIAN_MODEL_URI"
 MODEL_URI_SECRET_VARIABLE: Final = "VIRIDIAN_MODEL_URI_SECRET"  # noqa: S105 - the name of a variable
 _IN_A_SECRET: Final = "secret:"  # noqa: S105 - the beginning of an address
@@ -96,7 +99,7 @@ def shown(text: str) -> str:
 
 def is_shown_whole(text: str) -> bool:
     """Whether an address that was made to be shown is certainly the whole one: such ones have no room for a user."""
-    return HIDDEN not in text and ("//" not in text or text.startswith(("s3://", "gs://")))
+    return HIDDEN not in text and ("//" not in text or text.startswith(("s3://", "gs://", IMAGE_SCHEME)))
 
 
 def place(text: str) -> str:

@@ -75,13 +75,17 @@ FEATURES_REF: Final = Rule(
     rule="self.matches('^[A-Za-z0-9._/:@-]+$')",
     message="write the name of the definition in letters, digits and . _ - / : @, such as churn or churn@3",
 )
+# An image is named as in a pod: host and path, and a tag or a digest.
+_IMAGE = "oci://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$"
 URI: Final = Rule(
-    rule="self.matches('^(mlflow-artifacts:/|https?://|file:///)[^ ]+$')",
-    message="write mlflow-artifacts:/…, https://….tar.gz or file:///…",
+    rule=f"self.matches('^(mlflow-artifacts:/[^ ]+$|https?://[^ ]+$|file:///[^ ]+$|{_IMAGE})')",
+    message="write mlflow-artifacts:/…, https://….tar.gz, oci://… or file:///…",
     message_expression=(
         "self.startsWith('models:/') ? "
         "'a model in the registry is written as registry: {name: churn, version: \"7\"}' : "
-        "'Viridian can fetch mlflow-artifacts:/…, https://….tar.gz and file:///…'"
+        "self.startsWith('oci://') ? "
+        "'an image is written as oci://registry.example.com/models/churn:7, with a tag or with @sha256: and 64 digits' : "
+        "'Viridian can fetch mlflow-artifacts:/…, https://….tar.gz, oci://… and file:///…'"
     ),
 )
 # `https://user:password@host/…`, and `https://user:pass/word@host/…`, where the password holds what ends a host.

@@ -87,7 +87,8 @@ class ModelSource(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             doc(
-                "A model without a registry, with `digest`: mlflow-artifacts:/…, https://….tar.gz or file:///….",
+                "A model without a registry, with `digest`: mlflow-artifacts:/…, https://….tar.gz, file:///…, or "
+                "oci://… for an image that each node mounts (Kubernetes 1.35).",
                 max_length=2048,
                 rules=(cel.URI, cel.URI_WITHOUT_USER),
             ),

@@ -38,6 +38,8 @@ WHOLE = "https://planteduser:PLANTEDPW77@models.example.com:8443/m.tar.gz?X-Amz-
         ("mlflow-artifacts:/1/a@b/model", "mlflow-artifacts:/1/a@b/model"),
         ("mlflow-artifacts:/1/model?token=x", "mlflow-artifacts:/1/model?…"),
         ("models:/m-1", "models:/m-1"),
+        ("oci://r.example.com/m/churn:7", "oci://r.example.com/m/churn:7"),
+        ("oci://localhost:5000/churn@sha256:0a", "oci://localhost:5000/churn@sha256:0a"),
         ("file:///models/m", "file:///models/m"),
         ("", ""),
     ],

@@ -15,11 +15,13 @@ import msgspec
 import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
+from viridian.api.address import secret_address
 from viridian.api.model_source import ModelSignature
 from viridian.api.modeldeployment import Server
 from viridian.core.pod_platform import PodPlatform
 from viridian.core.strategic_merge import InvalidTemplate
 from viridian.rollout.input import OperatorSettings
+from viridian.rollout.records import ServedModel
 from viridian.rollout.render.pod_template import pod_template
 from viridian.rollout.state import read
 
@@ -75,6 +77,19 @@ class TestFragments:
         assert container(made)["resources"]["limits"] == {"memory": "4Gi"}
         assert container(made, "fetch")["resources"]["limits"] == {"memory": "512Mi"}
         assert [volume["emptyDir"]["sizeLimit"] for volume in made["spec"]["volumes"]] == ["21Gi", "1Gi"]
+
+    def test_a_model_in_an_image_is_mounted_where_others_are_fetched_to(self) -> None:
+        served = ServedModel(uri="oci://r.example.com/models/churn:7", digest="sha256:0a")
+        made = pod_template("churn", served, msgspec.convert({}, Server), SETTINGS)
+        assert made["spec"]["volumes"][0] == {"name": "model", "image": {"reference": "r.example.com/models/churn:7"}}
+        assert {"name": "VIRIDIAN_MODEL_URI", "value": served.uri} in container(made, "fetch")["env"]
+        for name in ("fetch", "server"):
+            assert container(made, name)["volumeMounts"][0]["mountPath"] == "/model"
+
+    def test_an_address_in_a_secret_is_no_image_that_the_kubelet_could_mount(self) -> None:
+        served = ServedModel(uri=secret_address("churn-model", "uri"), digest="sha256:0a")
+        made = pod_template("churn", served, msgspec.convert({}, Server), SETTINGS)
+        assert "emptyDir" in made["spec"]["volumes"][0]
 
     @pytest.mark.parametrize(
         ("resources", "limits"),

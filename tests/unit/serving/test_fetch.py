@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import models
 from viridian.api import manifest
+from viridian.api.rejections import ModelRejection
 from viridian.serving.errors import FetchFailed
 from viridian.serving.fetch import sources
 from viridian.serving.fetch.main import FetchSettings, fetch, parse
@@ -227,6 +228,39 @@ def test_something_else_than_mlflow_is_told_in_words(tmp_path: Path, artifacts: 
     artifacts.extra = [{"name": "x"}]
     given = settings(tmp_path, f"mlflow-artifacts:/{ROOT}", "", artifacts.url)
     assert "is this an MLflow server?" in failure(given)
+
+
+# --- a model in an image, which the kubelet has mounted ---------------------------------------------------------------
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> str:
+    """The digest of what is mounted."""
+    return models.add_manifest(models.write_onnx_mlflow(tmp_path / "model"))
+
+
+def test_a_mounted_model_is_checked_and_nothing_else(tmp_path: Path, mounted: str) -> None:
+    before = contents(tmp_path / "model")
+    fetch(settings(tmp_path, "oci://r.example.com/churn:7", mounted), {})
+    assert contents(tmp_path / "model") == before
+
+
+def test_another_mounted_model_is_refused_and_stays(tmp_path: Path, mounted: str) -> None:
+    (tmp_path / "model" / "extra.py").write_text("x")
+    before = contents(tmp_path / "model")
+    with pytest.raises(FetchFailed, match=r"files are not in the manifest: 'extra\.py'") as raised:
+        fetch(settings(tmp_path, "oci://r.example.com/churn:7", mounted), {})
+    assert raised.value.reason is ModelRejection.TAMPERED
+    assert contents(tmp_path / "model") == before
+
+
+def test_an_image_cannot_be_named_in_a_secret(tmp_path: Path) -> None:
+    uri = "oci://PLANTED.example.com/churn:7"
+    given = settings(tmp_path, uri, "sha256:0a", VIRIDIAN_MODEL_URI_SECRET="secret:churn-model/uri")
+    said = failure(given)
+    assert "secret:churn-model/uri holds the name of an image" in said
+    assert "write it as uri" in said
+    assert "PLANTED" not in said
 
 
 # --- what the manifest promises --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
+from viridian.api.address import IMAGE_SCHEME, MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, variable
 from viridian.api.features import FEATURES_ANNOTATION, FEATURES_DIGEST_VARIABLE, FEATURES_REF_VARIABLE, ModelFeatures
 from viridian.api.kubelet_variables import literal
 from viridian.api.model_source import ModelSignature
@@ -136,11 +136,18 @@ def _own(name: str, model: ServedModel, server: Server, settings: OperatorSettin
             "initContainers": [_fetch(model, server, settings)],
             "containers": [_server(name, model, server, settings)],
             "volumes": [
-                {"name": "model", "emptyDir": {"sizeLimit": MODEL_SIZE}},
+                {"name": "model", **_model_volume(model)},
                 {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
             ],
         },
     }
+
+
+def _model_volume(model: ServedModel) -> dict[str, Any]:
+    """An empty one that the init step fills, or the image that holds the model, which the init step checks alone."""
+    if model.uri.startswith(IMAGE_SCHEME):
+        return {"image": {"reference": model.uri.removeprefix(IMAGE_SCHEME)}}
+    return {"emptyDir": {"sizeLimit": MODEL_SIZE}}
 
 
 def _platform(server: Server, settings: OperatorSettings) -> dict[str, Any]:

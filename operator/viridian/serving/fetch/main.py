@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viridian.api.address import MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, Address, concealed
+from viridian.api.address import IMAGE_SCHEME, MODEL_URI_SECRET_VARIABLE, MODEL_URI_VARIABLE, Address, concealed
 from viridian.api.origins import origin_of
 from viridian.serving import termination
 from viridian.serving.bundle.integrity import verify_directory
@@ -69,6 +69,9 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
     if _is_here(settings):
         note("already here", uri=str(settings.model_uri), digest=settings.model_digest)
         return
+    if settings.model_uri.whole.startswith(IMAGE_SCHEME):
+        _check_mounted(settings)
+        return
     trusted = origin_of(settings.mlflow_uri)
     transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment, trusted=trusted)
     try:
@@ -90,6 +93,17 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
         bytes=sum(path.stat().st_size for path in files),
         seconds=round(time.monotonic() - began, 3),
     )
+
+
+def _check_mounted(settings: FetchSettings) -> None:
+    """A model in an image lies there before this step begins: nothing is written, and what is wrong is said."""
+    if settings.model_uri.name:
+        raise FetchFailed(
+            f"{settings.model_uri} holds the name of an image, but the kubelet mounts images before a pod reads its "
+            "Secrets: write it as uri, and name the login for its registry in imagePullSecrets"
+        )
+    verify_directory(settings.model_dir, settings.model_digest, settings.trust)
+    note("mounted", uri=str(settings.model_uri), digest=settings.model_digest)
 
 
 def _bring(uri: Address, target: Path, transfer: Transfer, mlflow_uri: str) -> None:
@@ -141,7 +155,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
     def secret(text: str) -> Address:
         return Address(text, environment.get(MODEL_URI_SECRET_VARIABLE, ""))
 
-    option("model-uri", MODEL_URI_VARIABLE, "", "mlflow-artifacts:/…, https://….tar.gz, or file:///…", secret)
+    option("model-uri", MODEL_URI_VARIABLE, "", "mlflow-artifacts:/…, https://….tar.gz, file:///…, or oci://… of what is mounted", secret)
     option("model-digest", "VIRIDIAN_MODEL_DIGEST", "", "sha256:… of viridian/manifest.json; empty promises none")
     option("model-dir", "VIRIDIAN_MODEL_DIR", "/model", "directory to fill; what is in it is deleted", Path)
     option("mlflow-uri", "MLFLOW_TRACKING_URI", "", "address of the MLflow server")
