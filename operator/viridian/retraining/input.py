@@ -21,6 +21,7 @@ from datetime import datetime
 
 import msgspec
 
+from viridian.api import reasons
 from viridian.api.address import secret_of, shown
 from viridian.api.feedback import FrozenRows as FrozenRows
 from viridian.api.model_source import RegistryModel
@@ -59,6 +60,8 @@ class Deployment:
     rejected_versions: frozenset[str] = frozenset()
     # What its monitors have found, of whichever revision; None where they have found nothing.
     monitoring: MonitorResults | None = None
+    # Why its monitors judge nothing now; empty while they do.
+    not_judged: str = ""
 
     @property
     def champion_results(self) -> MonitorResults | None:
@@ -277,7 +280,15 @@ def _deployment(manifest: Object) -> Deployment:
         or text(manifest, "status", "challenger", "revision"),
         rejected_versions=frozenset(text(one, "version") for one in entries(manifest, "status", "rejected")),
         monitoring=parse_results(mapping(manifest, "status", "monitoring")),
+        not_judged=_not_judged(manifest),
     )
+
+
+def _not_judged(manifest: Object) -> str:
+    """Why, in the words of its condition `Monitored`."""
+    found = (one for one in entries(manifest, "status", "conditions") if one.get("type") == reasons.MONITORED)
+    monitored = next(found, {})
+    return text(monitored, "message") if monitored.get("status", "True") != "True" else ""
 
 
 def _champion_uri(manifest: Object) -> str:

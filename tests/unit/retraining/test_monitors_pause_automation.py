@@ -33,6 +33,21 @@ def test_automation_is_paused_and_says_by_which_monitor() -> None:
     assert len(world.made) == 1
 
 
+def test_a_pause_that_nothing_can_end_says_why() -> None:
+    """The last word of a monitor stands while nobody can judge, so automation would stay paused without a reason."""
+    world = begin(HOURLY).fire("gaps")
+    assert world.deployment is not None
+    judged = {"type": "Monitored", "status": "True", "message": "every window is judged once it is complete"}
+    world.deployment["status"]["conditions"] = [judged]
+    world.settle()
+    assert "judge nothing" not in world.message("Paused")
+    blind = {"type": "Monitored", "status": "Unknown", "reason": "Stale", "message": "no window since noon"}
+    world.deployment["status"]["conditions"] = [blind]
+    world.settle()
+    assert "gaps has moved; monitors judge nothing now (no window since noon); to train" in world.message("Paused")
+    assert "judge nothing now" in world.message("DataQuality")
+
+
 def test_it_resumes_by_itself_and_what_drift_found_meanwhile_is_exactly_one_run() -> None:
     """Bad data makes monitors fire as well. What they found waits, and comes back once, however long the pause was."""
     world = begin(DRIFTED).fire("gaps", "inputs")

@@ -153,7 +153,9 @@ def has_a_monitor_that_pauses(given: HoldInput) -> Iterator[Pause]:
         advice = (
             f'to train all the same, write the annotation {OVERRIDE_ANNOTATION}="{fired.name} <why>#<your user name>"'
         )
-        message = f"{which} has fired, until it is quiet: {fired.status.message}; {advice}"
+        blind = given.deployment.not_judged if given.deployment is not None else ""
+        meanwhile = f"; monitors judge nothing now ({blind})" if blind else ""
+        message = f"{which} has fired, until it is quiet: {fired.status.message}{meanwhile}; {advice}"
         yield Pause(reasons.MONITOR_FIRED, message)
 
 

@@ -155,7 +155,13 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> FetchSett
     def secret(text: str) -> Address:
         return Address(text, environment.get(MODEL_URI_SECRET_VARIABLE, ""))
 
-    option("model-uri", MODEL_URI_VARIABLE, "", "mlflow-artifacts:/…, https://….tar.gz, file:///…, or oci://… of what is mounted", secret)
+    option(
+        "model-uri",
+        MODEL_URI_VARIABLE,
+        "",
+        "mlflow-artifacts:/…, https://….tar.gz, file:///…, or oci://… of what is mounted",
+        secret,
+    )
     option("model-digest", "VIRIDIAN_MODEL_DIGEST", "", "sha256:… of viridian/manifest.json; empty promises none")
     option("model-dir", "VIRIDIAN_MODEL_DIR", "/model", "directory to fill; what is in it is deleted", Path)
     option("mlflow-uri", "MLFLOW_TRACKING_URI", "", "address of the MLflow server")
