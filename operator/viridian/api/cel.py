@@ -84,7 +84,7 @@ URI: Final = Rule(
         "self.startsWith('models:/') ? "
         "'a model in the registry is written as registry: {name: churn, version: \"7\"}' : "
         "self.startsWith('oci://') ? "
-        "'an image is written as oci://registry.example.com/models/churn:7, with a tag or with @sha256: and 64 digits' : "
+        "'an image is written as oci://registry.example.com/models/churn:7, with a tag or @sha256: and 64 digits' : "
         "'Viridian can fetch mlflow-artifacts:/…, https://….tar.gz, oci://… and file:///…'"
     ),
 )
