@@ -7,9 +7,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from localcluster import clusters
 from localcluster.paths import REPOSITORY
 
+pytestmark = pytest.mark.needs_node
 LAST_LINES = 60
 
 
