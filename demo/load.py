@@ -2,7 +2,7 @@
 
 Every answer counts, none is tried again. About twice a second one JSON line tells what was answered since the line
 before, by revision: how many, how many failed, how slow; when its first and its last failure and its newest answer were
-seen.
+seen. Of requests without an answer it tells what they met: the error, and whether the connection was a kept one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Load:
     host: str = ""
     """What users call the model, where the address alone does not say it to a gateway."""
     seen: dict[str, Seen] = field(default_factory=dict)
+    unanswered: Counter[str] = field(default_factory=Counter)
 
     async def run(self) -> None:
         await self._until_the_door_is_open()
@@ -59,6 +61,7 @@ class Load:
 
     def _report(self) -> None:
         seen, self.seen = self.seen, {}
+        unanswered, self.unanswered = self.unanswered, Counter()
         line = {
             revision: {
                 "good": one.good,
@@ -70,7 +73,8 @@ class Load:
             }
             for revision, one in seen.items()
         }
-        print(json.dumps({"at": time.time(), "seen": line}), flush=True)
+        met = {"unanswered": unanswered} if unanswered else {}
+        print(json.dumps({"at": time.time(), "seen": line, **met}), flush=True)
 
     async def _client(self, number: int) -> None:
         """One connection: a request at each of its turns, a new connection whenever the server closed the old one."""
@@ -87,11 +91,13 @@ class Load:
                 # The server has closed it since the last answer: nothing was asked yet, so nothing is lost.
                 _close(connection)
                 connection = None
+            kept = connection is not None
             try:
                 if connection is None:
                     connection = await asyncio.wait_for(self._connect(), 5)
                 status, headers = await asyncio.wait_for(self._ask(connection, self.body[sent % len(self.body)]), 10)
-            except (TimeoutError, OSError, EOFError, ValueError, asyncio.IncompleteReadError):
+            except (TimeoutError, OSError, EOFError, ValueError, asyncio.IncompleteReadError) as error:
+                self.unanswered[f"{type(error).__name__} on a {'kept' if kept else 'new'} connection"] += 1
                 self._count(UNKNOWN, False, time.monotonic() - started)
                 _close(connection)
                 connection = None

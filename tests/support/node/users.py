@@ -48,6 +48,14 @@ class OutcomeInput:
             found.update({revision: one["failed"] for revision, one in line["seen"].items() if one["failed"]})
         return found
 
+    @property
+    def unanswered(self) -> Counter[str]:
+        """What requests met that nobody answered."""
+        found: Counter[str] = Counter()
+        for line in self.lines:
+            found.update(line.get("unanswered", {}))
+        return found
+
     def failed_by(self, revision: str) -> int:
         return sum(line["seen"].get(revision, {}).get("failed", 0) for line in self.lines)
 
