@@ -148,7 +148,7 @@ class HttpCollector:
             return None
         return await self._decoded(_SNAPSHOT, body)
 
-    async def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes | bytearray) -> _Answer:
+    async def _decoded(self, decoder: msgspec.json.Decoder[_Answer], body: bytes) -> _Answer:
         """In a thread: what a collector knows of many windows takes a while, and the loop has others to look after."""
         try:
             return await asyncio.to_thread(decoder.decode, body)
@@ -158,7 +158,7 @@ class HttpCollector:
 
     async def _request(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes | None = None
-    ) -> bytearray:
+    ) -> bytes:
         url = self._address.joinpath(*path.strip("/").split("/"))
         try:
             async with self._session.request(

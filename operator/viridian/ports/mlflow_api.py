@@ -32,7 +32,7 @@ SHOWN_CHARACTERS: Final = 300
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Of one answer. A run with all its metrics, parameters and tags has some 100 kB, a page of 200 models seldom 1 MB."""
 
-Reading = Callable[[bytes | bytearray], dict[str, Any]]
+Reading = Callable[[bytes], dict[str, Any]]
 """Takes what is needed out of an answer; raises NotMlflow."""
 
 
@@ -155,7 +155,7 @@ class MlflowApi:
 
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
-    ) -> tuple[int, bytearray]:
+    ) -> tuple[int, bytes]:
         """One request, aside from the operator's own loop; credentials go to the address alone."""
         url = self._root.joinpath(*path.split("/"))
         headers = self._credentials.header()
@@ -170,7 +170,7 @@ class MlflowApi:
             self._session = session(proxy=proxy_for(self.address), keepalive_timeout=IDLE_SECONDS)
         return self._session
 
-    def _sorted(self, status: int, answer: bytes | bytearray, read: Reading) -> MlflowResponse:
+    def _sorted(self, status: int, answer: bytes, read: Reading) -> MlflowResponse:
         if status == 200:
             try:
                 return MlflowResponse(CallOutcome.DONE, Body(read(answer)))

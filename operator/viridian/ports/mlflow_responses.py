@@ -140,7 +140,7 @@ class NotMlflow(ValueError):
     """The answer is not one of MLflow; the text says where it is not."""
 
 
-def decoded(body: bytes | bytearray) -> dict[str, Any]:
+def decoded(body: bytes) -> dict[str, Any]:
     """The fields of an answer that are read here, as plain values."""
     try:
         found: dict[str, Any] = msgspec.to_builtins(_answers.decode(body))
@@ -149,7 +149,7 @@ def decoded(body: bytes | bytearray) -> dict[str, Any]:
     return found
 
 
-def models_page(body: bytes | bytearray) -> dict[str, Any]:
+def models_page(body: bytes) -> dict[str, Any]:
     """The page of registered models that an answer has, as `page`: there are too many of them for a detour."""
     try:
         found = _pages.decode(body)
@@ -175,7 +175,7 @@ def history_of(created: int | str, latest: Iterable[tuple[str, int | str]]) -> M
     return ModelHistory(int(created), newest, newest_created)
 
 
-def failure(body: bytes | bytearray) -> tuple[str, str]:
+def failure(body: bytes) -> tuple[str, str]:
     """MLflow's error code and message; empty where somebody else has refused."""
     try:
         found = _failures.decode(body)

@@ -133,7 +133,7 @@ class HttpPrometheus:
         except (TypeError, ValueError, LookupError) as error:
             raise PrometheusUnavailable(f"{self}: its answer is not that of Prometheus") from error
 
-    async def _post(self, path: str, namespace: str, form: dict[str, str]) -> tuple[int, bytearray]:
+    async def _post(self, path: str, namespace: str, form: dict[str, str]) -> tuple[int, bytes]:
         url = URL(self._whole.whole.replace(NAMESPACE_PLACE, namespace))
         url = url.with_path(f"{url.path.rstrip('/')}/api/v1/{path}", keep_query=True)
         try:
