@@ -1,4 +1,4 @@
-"""How long an installation takes on the node: from its command until the operator has said its first word of a model.
+"""How long an installation takes on the node: from its command until the operator has written the first condition of a model.
 
 Each route begins with a cluster that has the images and nothing of the operator, and ends with that. The kinds are
 deleted with all their objects, so a cluster with ModelDeployments is refused.
@@ -85,7 +85,7 @@ def seconds(route: Route, kubectl: Kubectl) -> float:
         kubectl("wait", "--for=condition=Established", crd, "--timeout=60s")
     models.apply(json.dumps(_model()))
     kubectl("wait", "--for=condition=Available", "deployment", "--all", "--timeout=300s")
-    wait_for(lambda: _is_known(models), "the operator's first word of a model")
+    wait_for(lambda: _is_known(models), "the first condition of a model")
     return time.monotonic() - began
 
 

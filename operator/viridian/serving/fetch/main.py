@@ -96,7 +96,7 @@ def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
 
 
 def _check_mounted(settings: FetchSettings) -> None:
-    """A model in an image lies there before this step begins: nothing is written, and what is wrong is said."""
+    """A model in an image lies there before this step begins: it is checked, and nothing is written."""
     if settings.model_uri.name:
         raise FetchFailed(
             f"{settings.model_uri} holds the name of an image, but the kubelet mounts images before a pod reads its "
