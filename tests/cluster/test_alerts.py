@@ -1,11 +1,12 @@
-"""Alerts on the node: Prometheus finds the operator's pods as in any cluster, and what goes wrong there is real."""
+"""Alerts on the node: a real Prometheus reads the operator's pods, and what goes wrong there is real."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,27 @@ pytestmark = [
     pytest.mark.needs_prometheus,
     pytest.mark.skipif(clusters.KUBECONFIG_VARIABLE in os.environ, reason="Prometheus here reaches no pod elsewhere"),
 ]
+METRICS_PORT = 9090
 STEPS = [{"weight": 50, "duration": "5s", "minRequests": 50}]
 
 
-def scraped(kubeconfig: Path) -> dict[str, Any]:
-    """The part of a job that finds the port `metrics` of each pod of the operator."""
-    labels = [f"__meta_kubernetes_pod_label_app_kubernetes_io_{part}" for part in ("name", "component")]
-    port = "__meta_kubernetes_pod_container_port_name"
-    kept = {"action": "keep", "source_labels": [*labels, port], "regex": "viridian;operator;metrics"}
-    found = {"role": "pod", "kubeconfig_file": str(kubeconfig), "namespaces": {"names": [SYSTEM]}}
-    return {"kubernetes_sd_configs": [found], "relabel_configs": [kept]}
+@dataclass(frozen=True)
+class Targets:
+    """The operator's pods for Prometheus, in a file: Debian's knows no API server."""
+
+    operator: Operator
+    file: Path
+
+    @property
+    def job(self) -> dict[str, Any]:
+        """The part of a job that reads them from the file, as often as it changes."""
+        return {"file_sd_configs": [{"files": [str(self.file)]}]}
+
+    def renew(self) -> None:
+        """The pods that are there now."""
+        found = self.operator.kube.list("v1", "Pod", SYSTEM, "app.kubernetes.io/component=operator")
+        addresses = [f"{pod['status']['podIP']}:{METRICS_PORT}" for pod in found if pod["status"].get("podIP")]
+        self.file.write_text(json.dumps([{"targets": addresses}]))
 
 
 @contextmanager
@@ -57,8 +69,9 @@ def test_alerts_fire_for_what_goes_wrong_on_a_node_and_end_with_it(
     tmp_path: Path,
 ) -> None:
     """All times of the rules are sixtieths of those that are shipped; the expressions are the same."""
-    unknown = replace(served, name="unknown")
-    with alerting([hastened(rule) for rule in rules()], scraped(cluster.kubeconfig), tmp_path) as seen:
+    unknown, targets = replace(served, name="unknown"), Targets(operator, tmp_path / "targets.json")
+    targets.renew()
+    with alerting([hastened(rule) for rule in rules()], targets.job, tmp_path) as seen:
         unknown.apply()
         served.apply(rollout={"steps": STEPS})
         bad = registry.publish(served.registered, RAISES)
@@ -77,6 +90,7 @@ def test_alerts_fire_for_what_goes_wrong_on_a_node_and_end_with_it(
 
         with operator.away():
             seen.until_handed_on("OperatorDown", "firing", severity="critical")
+        targets.renew()
         seen.until_handed_on("OperatorDown", "resolved")
         seen.until_handed_on("RolledBack", "resolved", namespace=served.namespace, name=served.name)
         assert not [one for one in seen.handed_on if one["labels"]["alertname"] == "BreachNotReverted"]
