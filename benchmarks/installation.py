@@ -1,4 +1,4 @@
-"""How long an installation takes on the node: from its command until the operator has written the first condition of a model.
+"""How long an installation takes on the node: from its command until a model has its first condition.
 
 Each route begins with a cluster that has the images and nothing of the operator, and ends with that. The kinds are
 deleted with all their objects, so a cluster with ModelDeployments is refused.
