@@ -61,16 +61,16 @@ def main() -> None:
 
 
 def fetch(settings: FetchSettings, environment: Mapping[str, str]) -> None:
-    """The directory holds the model and nothing else; after a failure it holds nothing."""
+    """The directory holds the model and nothing else; after a failure it holds nothing. An image is checked alone."""
     if not settings.model_uri:
         raise FetchFailed("VIRIDIAN_MODEL_URI does not say where the model is")
+    if settings.model_uri.whole.startswith(IMAGE_SCHEME):
+        _check_mounted(settings)
+        return
     began = time.monotonic()
     target = settings.model_dir
     if _is_here(settings):
         note("already here", uri=str(settings.model_uri), digest=settings.model_digest)
-        return
-    if settings.model_uri.whole.startswith(IMAGE_SCHEME):
-        _check_mounted(settings)
         return
     trusted = origin_of(settings.mlflow_uri)
     transfer = Transfer(settings.deadline_seconds, settings.max_model_bytes, environment, trusted=trusted)
