@@ -12,12 +12,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONFIG_FILE=
 ENV UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
 WORKDIR /build
 # uv installs in seconds what takes pip minutes. It does not read the settings of pip, so they come in a file of their own.
+# What the lock does not pin goes: an environment may begin as that of another image with which it shares large libraries.
 # Tests of the libraries stay outside: a seventh of an image. Bytecode only saves time, so what cannot be compiled stays as it is.
 COPY locks/uv.txt locks/
 RUN --mount=type=secret,id=pip --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/uv && /opt/uv/bin/python -m pip install --require-hashes -r locks/uv.txt \
     && printf '%s\n' '#!/bin/sh' 'set -ea' '[ ! -f /run/secrets/uv ] || . /run/secrets/uv' \
-    '/opt/uv/bin/uv pip install --python "$1" --require-hashes -r "$2"' \
+    '/opt/uv/bin/uv pip sync --python "$1" --require-hashes "$2"' \
     'cd "${1%/bin/python}/lib/python3.11/site-packages"' \
     'find . -type d -name tests -prune -exec rm -r {} +' \
     '"$1" -m compileall -q -j 0 . || true' > /opt/uv/install \
@@ -37,10 +38,10 @@ WORKDIR /tmp
 FROM tools AS project
 COPY locks/build.txt locks/
 RUN --mount=type=secret,id=uv --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/uv \
-    python3 -m venv /opt/build && /opt/uv/install /opt/build/bin/python locks/build.txt
+    python3 -m venv --without-pip /opt/build && /opt/uv/install /opt/build/bin/python locks/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
-RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /build/wheels . \
+RUN python3 -m pip --python /opt/build/bin/python wheel --no-deps --no-build-isolation --no-index --wheel-dir /build/wheels . \
     && python3 -m pip --python /opt/viridian/bin/python install --no-deps --no-index --prefix /app wheels/*.whl
 
 FROM tools AS operator-dependencies
@@ -83,7 +84,7 @@ COPY --from=dashboard-dependencies /opt/viridian /opt/viridian
 COPY --from=project /app /opt/viridian
 ENTRYPOINT ["viridian-dashboard"]
 
-FROM tools AS trainer-dependencies
+FROM server-dependencies AS trainer-dependencies
 COPY locks/trainer.txt locks/
 RUN --mount=type=secret,id=uv --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/uv \
     /opt/uv/install /opt/viridian/bin/python locks/trainer.txt
@@ -96,7 +97,7 @@ ENV GIT_PYTHON_REFRESH=quiet
 ENTRYPOINT ["python"]
 
 # A whole MLflow server, for the demo and the tests; it holds nothing of ours.
-FROM tools AS mlflow-dependencies
+FROM trainer-dependencies AS mlflow-dependencies
 COPY locks/mlflow.txt locks/
 RUN --mount=type=secret,id=uv --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/uv \
     /opt/uv/install /opt/viridian/bin/python locks/mlflow.txt

@@ -43,7 +43,8 @@ class Group:
     @property
     def build_flags(self) -> tuple[str, ...]:
         """Flags of ``go build``: stripped, reproducible, and without a question to version control."""
-        flags = ("-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={' '.join(('-s', '-w', *self.ldflags))}")
+        linking = f"-ldflags={' '.join(('-s', '-w', *self.ldflags))}"
+        flags = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", linking)
         return (*flags, f"-tags={','.join(self.tags)}") if self.tags else flags
 
 

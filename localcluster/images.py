@@ -50,8 +50,8 @@ IMAGES = (
     Image("server", ("locks/server.txt", *PROJECT)),
     Image("collector", ("locks/collector.txt", *PROJECT)),
     Image("dashboard", ("locks/dashboard.txt", *PROJECT)),
-    Image("trainer", ("locks/trainer.txt", *PROJECT)),
-    Image("mlflow", ("locks/mlflow.txt",)),
+    Image("trainer", ("locks/server.txt", "locks/trainer.txt", *PROJECT)),
+    Image("mlflow", ("locks/server.txt", "locks/trainer.txt", "locks/mlflow.txt")),
 )
 PROGRAMS = ("pause", "coredns")
 

@@ -62,8 +62,8 @@ def this_process(name: str) -> Process:
     return Process(name, os.getpid(), started, boot_id(), "")
 
 
-_SPARING = {"GOGC": "200"}
-"""All that is started here is made with Go: collect garbage half as often, for cores are rarer than memory."""
+_SPARING = {"GOGC": "400"}
+"""All that is started here is made with Go: collect garbage a quarter as often, for cores are rarer than memory."""
 
 
 def spawn(name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Process:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
+
+import msgspec
 
 
 def digest(value: object) -> bytes:
     """The same for the same JSON, whatever the order of its keys."""
-    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).digest()
+    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=16).digest()

@@ -7,12 +7,13 @@ there with that value. What the API server added (defaults, fields of other writ
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from viridian.api.child_kinds import ChildKind, child_kind
 from viridian.api.names import INTENT_ANNOTATION, short_hash
@@ -56,7 +57,7 @@ def unless_changed(action: Apply, observed: Manifest | None) -> Apply:
 
 def with_intent_hash(intent: Manifest, identity: Manifest | None = None) -> Manifest:
     """The intent with its own hash, or that of its identity, among its annotations."""
-    digest = short_hash(json.dumps(identity or intent, sort_keys=True, separators=(",", ":")), length=16)
+    digest = short_hash(msgspec.json.encode(identity or intent, order="deterministic").decode(), length=16)
     metadata = dict(intent["metadata"])
     metadata["annotations"] = {**metadata.get("annotations", {}), INTENT_ANNOTATION: digest}
     return {**intent, "metadata": metadata}

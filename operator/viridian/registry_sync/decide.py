@@ -2,8 +2,9 @@
 
 An outbox: what is recorded and not marked as synced is written to the registry, again and again until it takes it, and
 then marked. Only registered models that belong to the namespace are written to (`viridian.core.model_owners`). A model
-that nobody owns is claimed first, and written to in the next pass, once the claim is seen. The condition RegistrySynced
-is there while something could not be written.
+that nobody owns is claimed first, and written to in the next pass, once the claim is seen. Nothing is written while the
+Service, as it was read, does not know the newest champion yet: its aliases would be left out, and marked as written.
+The condition RegistrySynced is there while something could not be written.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.model_owners import OwnershipVerdict, OwnersUnknown, Standing, judge
 from viridian.core.obstacles import from_registry
 from viridian.core.plan import Action, Annotate, ClaimModel, Event, EventType, Plan, SetAlias, TagVersion
+from viridian.core.times import parse_time
 from viridian.registry_sync.input import SyncInput, unsynced
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, newest_promoted
 from viridian.rollout.traffic.record import Traffic
@@ -38,7 +40,8 @@ _NOT_READ = OwnersUnknown(reasons.REGISTRY_UNAVAILABLE, "it is not known yet to 
 
 def decide(inputs: SyncInput, now: datetime) -> Plan:
     """What to write to the registry, and what to say about it."""
-    actions = tuple(_actions(inputs))
+    crossed = _crosses_a_switch(inputs)
+    actions = () if crossed else tuple(_actions(inputs))
     findings = list(_findings(inputs, actions))
     before = [c for c in conditions_in(inputs.status.get("conditions")) if c.get("type") == reasons.REGISTRY_SYNCED]
     conditions = transition(findings, before=before, generation=inputs.generation, now=now)
@@ -51,9 +54,23 @@ def decide(inputs: SyncInput, now: datetime) -> Plan:
             *(_not_synced(f"{one.reason}: {one.message}") for one in new),
             *(_not_synced(_gone(record)) for record in unsynced(inputs.records) if record.revision in inputs.replaced),
         ),
-        wake=_wake(actions, findings, now),
+        wake=now + LOOK_AGAIN if crossed else _wake(actions, findings, now),
         summary=f"registry: {len(actions)} writes" if actions else "registry: in sync",
     )
+
+
+def _crosses_a_switch(inputs: SyncInput) -> bool:
+    """Whether the Service was read before a switch of traffic, and the records after it."""
+    return any(_is_ahead(record, inputs.traffic) for record in unsynced(inputs.records))
+
+
+def _is_ahead(record: RevisionRecord, traffic: Traffic | None) -> bool:
+    if record.decision is None or not record.decision.makes_champion:
+        return False
+    if traffic is None:
+        return True
+    at = parse_time(record.decision.at)
+    return traffic.revision != record.revision and (traffic.since is None or (at is not None and traffic.since < at))
 
 
 def _not_synced(message: str) -> Event:

@@ -56,7 +56,8 @@ def _without_blanks(value: Any) -> Any:
         return value
     result = {}
     for key, inner in value.items():
-        kept = inner if _is_free(key, inner) else _without_blanks(inner)
+        nested = isinstance(inner, dict | list) and not _is_free(key, inner)
+        kept = _without_blanks(inner) if nested else inner
         if not _is_hidden(key, kept):
             result[key] = kept
     return result

@@ -7,12 +7,13 @@ deleted are gone at once. Numbers that are zero are absent from a status, as on 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from tests.support.cluster.clock import moment, stamp
 from tests.support.cluster.store import Store, reference_of
@@ -112,7 +113,7 @@ def condition(content: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(msgspec.json.encode(template, order="deterministic")).hexdigest()[:10]
 
 
 def with_conditions(old: list[Object], new: list[Object], now: str) -> list[Object]:

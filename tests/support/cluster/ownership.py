@@ -134,6 +134,9 @@ def _collect_leaves(value: Any, shape: Shape, path: Path, found: dict[Path, Any]
     if not shape.atomic and isinstance(value, dict) and (value or not path):
         for key, inner in value.items():
             at: Path = (*path, key)
+            if not isinstance(inner, dict | list):
+                found[at] = inner
+                continue
             if shape.values is not None and isinstance(inner, dict):
                 found[at] = _PRESENT
             _collect_leaves(inner, shape.child(key), at, found)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from tests.support.cluster import ownership, validation
 from tests.support.cluster.clock import stamp
 from tests.support.cluster.crds import CustomKind
@@ -24,8 +26,6 @@ BUILT_IN_GROUPS = frozenset(
 )
 
 # What the server sets in the metadata; a manifest says these only as preconditions.
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-"""Most values of an object are one of these, and are told apart fastest by their type."""
 _SERVER_SIDE = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "deletionTimestamp")
 
 
@@ -268,17 +268,8 @@ class Store:
 
 def copied(content: Mapping[str, Any]) -> Object:
     """A deep copy of what JSON can hold; other mappings and sequences become dictionaries and lists."""
-    return {key: _copied(inner) for key, inner in content.items()}
-
-
-def _copied(value: Any) -> Any:
-    if type(value) in _SCALARS:
-        return value
-    if isinstance(value, Mapping):
-        return copied(value)
-    if isinstance(value, list | tuple):
-        return [_copied(inner) for inner in value]
-    return value
+    copy: Object = msgspec.to_builtins(content, enc_hook=dict)
+    return copy
 
 
 def _is_leaving(content: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from viridian.core.model_owners import OwnerRule, Owners, OwnersUnknown
 from viridian.core.obstacles import Obstacles, RegistryObstacle
 from viridian.core.plan import Annotate, ClaimModel, Plan, RegistryAction, SetAlias, TagVersion
 from viridian.core.times import parse_time
-from viridian.registry_sync.decide import decide
+from viridian.registry_sync.decide import LOOK_AGAIN, decide
 from viridian.registry_sync.input import SyncInput, models_to_write
 from viridian.rollout import records
 from viridian.rollout.records import RevisionRecord
@@ -80,6 +80,27 @@ def test_each_decision_is_written_and_then_marked() -> None:
     assert mark.confirms == tuple(action.target for action in writes(plan)), "only once all of it is written"
     assert mark.annotations == {SYNCED_ANNOTATION: UNSYNCED.outcomes[-1].at}
     assert condition(plan) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "serves", [None, traffic(ONE), replace(traffic(ONE), since=None)], ids=["none", "the former", "old"]
+)
+def test_a_champion_that_the_service_does_not_know_yet_waits(serves: Traffic | None) -> None:
+    """Both are read at once: the Service before a switch, and the records after it. The aliases are not lost."""
+    plan = decide(replace(world(), traffic=serves), NOW)
+    assert (plan.actions, plan.wake) == ((), NOW + LOOK_AGAIN)
+    again = decide(replace(world(), traffic=traffic(TWO, ONE)), NOW)
+    assert {(write.alias, write.version) for write in writes(again) if isinstance(write, SetAlias)} == {
+        ("champion", "2"),
+        ("previous", "1"),
+    }
+
+
+def test_a_champion_that_was_followed_by_another_one_does_not_wait() -> None:
+    """Its record is marked late, because the registry was away."""
+    late = replace(ONE, synced="")
+    plan = decide(world(late, TWO), NOW)
+    assert [mark.name for mark in marks(plan)] == [late.manifest["metadata"]["name"]]
 
 
 def test_the_ticket_of_the_model_is_a_tag_of_its_versions() -> None:
