@@ -78,6 +78,16 @@ class Demo:
 
     # ---- the scenes ----
 
+    def scenes(self, rate: int) -> None:
+        self.first_version(rate)
+        with ClosedLoop.opened(self.kubectl, self.account, self.measured) as loop:
+            shift = loop.customers_grow_older(2)
+            self.better_version(3)
+            self.bad_version("raises", 4, "a version that fails on 30 % of the rows")
+            self.bad_version("slow", 5, "a slow version")
+            loop.model_follows(6, shift)
+            loop.data_spoil(7)
+
     def first_version(self, rate: int) -> None:
         headline("1  RetrainPolicies train the first versions of two models; ModelDeployments serve them")
         closed_loop.begin(self.kubectl)
@@ -165,16 +175,12 @@ def run(kubeconfig: Path | None, rate: int, *, images_loaded: bool) -> None:
     account.hush()
     demo = Demo(kubectl, account, kubeconfig)
     account.follow_operator()
-    demo.first_version(rate)
-    with ClosedLoop.opened(kubectl, account, demo.measured) as loop:
-        shift = loop.customers_grow_older(2)
-        demo.better_version(3)
-        demo.bad_version("raises", 4, "a version that fails on 30 % of the rows")
-        demo.bad_version("slow", 5, "a slow version")
-        loop.model_follows(6, shift)
-        loop.data_spoil(7)
-    demo.measured.add("the whole demo", f"{time.time() - started:.0f} s")
-    demo.farewell()
+    try:
+        demo.scenes(rate)
+        demo.measured.add("the whole demo", f"{time.time() - started:.0f} s")
+        demo.farewell()
+    finally:
+        account.stop()
 
 
 def main() -> int:

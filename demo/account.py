@@ -8,10 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo.kubectl import Kubectl
+from demo.kubectl import Kubectl, documents
 
 WIDTH = 30
 BLOCKS = "█▓▒░"
@@ -42,6 +43,7 @@ class Account:
     _failed_recently: int = 0
     _p95: float = 0.0
     _drawn_at: float = 0.0
+    _events: subprocess.Popen[str] | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,6 +61,8 @@ class Account:
 
     def stop(self) -> None:
         self._stop.set()
+        if self._events is not None:
+            self._events.terminate()
 
     def forget_failures(self, revision: str) -> None:
         """Measure anew when this revision first fails and last answers."""
@@ -86,6 +90,13 @@ class Account:
                     self._hear(line)
             self._stop.wait(0.5)
 
+    def _learn_versions(self) -> None:
+        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.model}"
+        found = self.kubectl.get("controllerrevisions", "-l", labels) or {}
+        for record in found.get("items", ()):
+            revision = record["metadata"]["labels"]["viridian.dev/revision"]
+            self.versions[revision] = f"v{record['data']['model'].get('version', '?')}"
+
     def _hear(self, line: str) -> None:
         try:
             seen: Mapping[str, Any] = json.loads(line)["seen"]
@@ -108,6 +119,9 @@ class Account:
         seconds, self._drawn_at = time.time() - self._drawn_at, time.time()
         everything = sum(self._recent.values())
         if everything and seconds < 10:
+            if not self._recent.keys() <= self.versions.keys():
+                with suppress(RuntimeError):  # the API server is away: a later look finds them
+                    self._learn_versions()
             shares = sorted(self._recent.items(), key=lambda pair: self._name(pair[0]))
             bar = "".join(BLOCKS[i % 4] * round(WIDTH * n / everything) for i, (_, n) in enumerate(shares))
             words = "  ".join(
@@ -127,29 +141,17 @@ class Account:
 
     def _follow_operator(self) -> None:
         while not self._stop.wait(0.5):
-            try:
-                self._learn_versions()
-                self._tell_events()
-            except (RuntimeError, ValueError):
-                continue
+            with self.kubectl.watch("events.events.k8s.io") as self._events:
+                for event in documents(self._events.stdout or ()):
+                    self._tell(event)
 
-    def _learn_versions(self) -> None:
-        labels = f"viridian.dev/revision,viridian.dev/model-deployment={self.model}"
-        found = self.kubectl.get("controllerrevisions", "-l", labels) or {}
-        for record in found.get("items", ()):
-            revision = record["metadata"]["labels"]["viridian.dev/revision"]
-            self.versions[revision] = f"v{record['data']['model'].get('version', '?')}"
-
-    def _tell_events(self) -> None:
-        events = (self.kubectl.get("events.events.k8s.io") or {}).get("items", [])
-        for event in sorted(events, key=lambda one: one.get("eventTime") or ""):
-            uid = event["metadata"]["uid"]
-            about = event.get("regarding") or {}
-            if uid in self._told or about.get("kind") not in ("ModelDeployment", "RetrainPolicy"):
-                continue
-            self._told.add(uid)
-            mark = "▲" if event.get("type") == "Warning" else "●"
-            self.say(f"{about.get('name')}: {event['reason']}: {event.get('note', '')}", mark)
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        uid, about = event["metadata"]["uid"], event.get("regarding") or {}
+        if uid in self._told or about.get("kind") not in ("ModelDeployment", "RetrainPolicy"):
+            return
+        self._told.add(uid)
+        mark = "▲" if event.get("type") == "Warning" else "●"
+        self.say(f"{about.get('name')}: {event['reason']}: {event.get('note', '')}", mark)
 
     def hush(self) -> None:
         """Take what was told before this demo as told."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,8 +38,23 @@ class Kubectl:
         found = self("get", *what, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found.strip() else None
 
+    def watch(self, *what: str) -> subprocess.Popen[str]:
+        """A process whose output is each object that is there, and then each that is made or changed."""
+        command = self.command("get", *what, "--watch", "-o", "json")
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
-def wait_for(check: Callable[[], Found | None], what: str, timeout: float = 180.0, every: float = 0.25) -> Found:
+
+def documents(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Objects that follow each other, each indented as kubectl writes them: only its last brace begins a line."""
+    read: list[str] = []
+    for line in lines:
+        read.append(line)
+        if line.rstrip() == "}":
+            yield json.loads("".join(read))
+            read.clear()
+
+
+def wait_for(check: Callable[[], Found | None], what: str, timeout: float = 180.0, every: float = 0.5) -> Found:
     """The first result that is something; TimeoutError names what did not happen."""
     deadline = time.monotonic() + timeout
     while True:

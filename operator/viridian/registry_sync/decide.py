@@ -27,7 +27,6 @@ from viridian.core.conditions import Finding, Truth, conditions_in, transition
 from viridian.core.model_owners import OwnershipVerdict, OwnersUnknown, Standing, judge
 from viridian.core.obstacles import from_registry
 from viridian.core.plan import Action, Annotate, ClaimModel, Event, EventType, Plan, SetAlias, TagVersion
-from viridian.core.times import parse_time
 from viridian.registry_sync.input import SyncInput, unsynced
 from viridian.rollout.records import RevisionOutcome, RevisionRecord, newest_promoted
 from viridian.rollout.traffic.record import Traffic
@@ -61,16 +60,10 @@ def decide(inputs: SyncInput, now: datetime) -> Plan:
 
 def _crosses_a_switch(inputs: SyncInput) -> bool:
     """Whether the Service was read before a switch of traffic, and the records after it."""
-    return any(_is_ahead(record, inputs.traffic) for record in unsynced(inputs.records))
-
-
-def _is_ahead(record: RevisionRecord, traffic: Traffic | None) -> bool:
-    if record.decision is None or not record.decision.makes_champion:
+    newest = newest_promoted(inputs.records.values())
+    if newest is None or newest.decision != newest.promotion or newest not in unsynced(inputs.records):
         return False
-    if traffic is None:
-        return True
-    at = parse_time(record.decision.at)
-    return traffic.revision != record.revision and (traffic.since is None or (at is not None and traffic.since < at))
+    return inputs.traffic is None or inputs.traffic.revision != newest.revision
 
 
 def _not_synced(message: str) -> Event:

@@ -53,11 +53,6 @@ class RevisionOutcome:
         """Whether the revision is not deployed again after it, until a person says so."""
         return self.outcome in _TAKEN
 
-    @property
-    def makes_champion(self) -> bool:
-        """Whether users meet the revision after it."""
-        return self.outcome in _OF_A_CHAMPION
-
     def to_json(self) -> dict[str, str]:
         fields = {name: getattr(self, name) for name in RevisionOutcome.__slots__}
         return {name: value for name, value in fields.items() if value}
@@ -149,7 +144,7 @@ class RevisionRecord:
     @property
     def promotion(self) -> RevisionOutcome | None:
         """How it became champion last: by a promotion, or reinstated."""
-        return next((one for one in reversed(self.outcomes) if one.makes_champion), None)
+        return next((o for o in reversed(self.outcomes) if o.outcome in _OF_A_CHAMPION), None)
 
     @property
     def promoted_at(self) -> str | None:

@@ -82,9 +82,7 @@ def test_each_decision_is_written_and_then_marked() -> None:
     assert condition(plan) == ("", "")
 
 
-@pytest.mark.parametrize(
-    "serves", [None, traffic(ONE), replace(traffic(ONE), since=None)], ids=["none", "the former", "old"]
-)
+@pytest.mark.parametrize("serves", [None, traffic(ONE)], ids=["none", "the former"])
 def test_a_champion_that_the_service_does_not_know_yet_waits(serves: Traffic | None) -> None:
     """Both are read at once: the Service before a switch, and the records after it. The aliases are not lost."""
     plan = decide(replace(world(), traffic=serves), NOW)
