@@ -198,11 +198,16 @@ _NOTHING: Final[tuple[Any, ...]] = (None, "", 0, [], {})
 """What is left out of a record."""
 
 
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
 def dump(record: Traffic | Reverted) -> str:
     return json.dumps(_plain(record), sort_keys=True)
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, _PARTS):
         parts = {name: _plain(getattr(value, name)) for name in type(value).__slots__}
         telling = _ZERO_SAYS_SOMETHING[type(value)]
