@@ -23,6 +23,7 @@ def test_the_demo_goes_through_all_its_scenes(tmp_path: Path) -> None:
     if not named:
         _make("down", tmp_path / "down.log")
     assert re.findall(r"^── (\d+) ", told, re.MULTILINE) == [str(scene) for scene in range(8)]
+    assert re.search(r"^ *[\d.]+s ● churn: Promoted: ", told, re.MULTILINE)
     measured = dict(re.findall(r"^ *(\S.*?\S)  +(\S[^\n]*)$", told.partition("── What was measured")[2], re.MULTILINE))
     assert measured["failed requests during the promotion"] == "0"
     for bad in ("a version that fails on 30 % of the rows", "a slow version"):
