@@ -18,7 +18,7 @@ from demo import stage
 from demo.kubectl import Kubectl
 from demo.port_forward import port_forwarded
 from localcluster import clusters
-from tests.support.kube import Kube, client, eventually
+from tests.support.kube import Kube, Object, client, eventually
 from tests.support.node.deployment import LOOK, Deployed
 from tests.support.node.footprint import Footprint
 from tests.support.node.registry import ClusterRegistry
@@ -82,9 +82,8 @@ class Operator:
     def log(self) -> str:
         return self.kubectl("logs", "-l", "app.kubernetes.io/component=operator", "--tail=-1")
 
-    def pods(self) -> list[str]:
-        found = self.kube.list("v1", "Pod", SYSTEM, "app.kubernetes.io/component=operator")
-        return [str(pod["metadata"]["uid"]) for pod in found]
+    def pods(self) -> list[Object]:
+        return self.kube.list("v1", "Pod", SYSTEM, "app.kubernetes.io/component=operator")
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ import pytest
 from demo.kubectl import Kubectl
 from docs.scripts.alerts import rules
 from localcluster import clusters
-from tests.cluster.conftest import SYSTEM, Operator
+from tests.cluster.conftest import Operator
 from tests.support.alerting import alerting, hastened
 from tests.support.node.deployment import Deployed
 from tests.support.node.registry import RAISES, ClusterRegistry
@@ -43,8 +43,8 @@ class Targets:
 
     def renew(self) -> None:
         """The pods that are there now."""
-        found = self.operator.kube.list("v1", "Pod", SYSTEM, "app.kubernetes.io/component=operator")
-        addresses = [f"{pod['status']['podIP']}:{METRICS_PORT}" for pod in found if pod["status"].get("podIP")]
+        found = (pod["status"].get("podIP") for pod in self.operator.pods())
+        addresses = [f"{address}:{METRICS_PORT}" for address in found if address]
         self.file.write_text(json.dumps([{"targets": addresses}]))
 
 
