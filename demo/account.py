@@ -146,7 +146,8 @@ class Account:
                     self._tell(event)
 
     def _tell(self, event: Mapping[str, Any]) -> None:
-        uid, about = event["metadata"]["uid"], event.get("regarding") or {}
+        # A Status, with which a watch may end, has no uid.
+        uid, about = event["metadata"].get("uid", ""), event.get("regarding") or {}
         if uid in self._told or about.get("kind") not in ("ModelDeployment", "RetrainPolicy"):
             return
         self._told.add(uid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from viridian.api import reasons
 from viridian.api.address import is_shown_whole, secret_address
@@ -115,13 +115,18 @@ def _version(
 def _compared(
     found: ServedModel | None, known: Sequence[RevisionRecord], *, pinned: bool
 ) -> ServedModel | Unresolved | None:
-    """What the registry has under the number of these records. An alias was set on it by somebody; a pin is older."""
+    """What the registry has under the number of these records. An alias was set on it by somebody; a pin is older.
+
+    The same bytes may lie elsewhere by now.
+    """
     if found is None:
         served = (record.model for record in known if record.promoted_at)
         return next(served, None) if pinned else None
     same = next((record.model for record in known if not is_another(record.model, found)), None)
-    if same is not None or not pinned:
-        return same or found
+    if same is not None:
+        return replace(same, uri=found.uri) if found.digest and found.digest == same.digest else same
+    if not pinned:
+        return found
     message = (
         f"version {found.version} of the registered model {found.name!r} is not the one that was deployed here: the "
         "registry has begun anew since, and what runs goes on; register the model that is meant once more and pin its "

@@ -1,6 +1,7 @@
-"""Where the pods of a revision find the registry and the collector, and by which key they know the operator's orders.
+"""Where the pods of a revision find their model, the registry and the collector, and by which key they know orders.
 
-The key is treated like an address: it is public, it may change, and the model does not depend on it.
+The key is treated like an address: it is public, it may change, and the model does not depend on it. A model is its
+digest, so its address is that of a place: the same files may be registered again elsewhere.
 
 An address is no part of a revision: another one makes no new revision and restarts nobody. Pods that run keep the
 addresses that they began with. As soon as a pod of a slot has to be made anew (moved to another node, added, deployed
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from viridian.api.address import IMAGE_SCHEME, MODEL_URI_VARIABLE, shown
 from viridian.api.feedback import COLLECTOR_URL_VARIABLE
 from viridian.api.names import ADDRESSES_ANNOTATION, FETCH_CONTAINER, SERVER_CONTAINER
 from viridian.api.orders import KEY_VARIABLE
@@ -23,6 +25,7 @@ from viridian.core.container_variables import values, with_value
 Object = Mapping[str, Any]
 
 _PLACES: Final = {
+    "model": (FETCH_CONTAINER, MODEL_URI_VARIABLE, "the model at"),
     "mlflow": (FETCH_CONTAINER, "MLFLOW_TRACKING_URI", "MLflow at"),
     "collector": (SERVER_CONTAINER, COLLECTOR_URL_VARIABLE, "the collector at"),
     "orders": (SERVER_CONTAINER, KEY_VARIABLE, "taking orders by the key"),
@@ -38,6 +41,8 @@ class Addresses:
     collector: str = ""
     orders: str = ""
     """The operator's public key."""
+    model: str = ""
+    """Without what may be a credential. Empty for one in a Secret or in an image, which is no variable's value."""
 
     def of(self, name: str) -> str:
         return str(getattr(self, name))
@@ -50,6 +55,11 @@ class Addresses:
         if not isinstance(data, Mapping):
             return None
         return Addresses(**{name: str(data.get(name) or "") for name in _PLACES})
+
+    def with_model_of(self, template: Object) -> Addresses:
+        """These, and the address of the model in a pod template."""
+        uri = next(values(template, FETCH_CONTAINER, MODEL_URI_VARIABLE), "")
+        return replace(self, model="" if uri.startswith(IMAGE_SCHEME) else shown(uri))
 
     def in_template(self, template: Object) -> Addresses:
         """Those of them that stand in a pod template: the user may have chosen another, and not every pod has each."""

@@ -317,7 +317,8 @@ def _addresses_current(state: RolloutState, decision: RolloutDecision) -> Iterab
     if decision.traffic is None:
         return
     known = state.addresses_in(decision.traffic.champion, decision.traffic.revision)
-    moved = addresses.moved(known, state.inputs.settings.addresses.in_place_of(known)) if known else ""
+    present = state.present_addresses(decision.traffic.revision)
+    moved = addresses.moved(known, present) if known and present else ""
     if moved:
         message = (
             f"the pods of {state.version_of(decision.traffic.revision)} keep {moved}; once one of them has to be made "

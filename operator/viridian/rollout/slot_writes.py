@@ -69,28 +69,21 @@ def _sized(intent: Manifest, observed: SlotState | None, desired: DesiredSlot) -
 
 def _addressed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
     """The Deployment with the addresses that its pods need, where they are not the recorded ones."""
-    record, now = state.record(revision), state.addresses_in(slot, revision)
-    if record is None or record.addresses is None or now is None or now == record.addresses:
-        return intent
-    return objects.readdressed(intent, record.addresses, now)
+    recorded, now = state.recorded_addresses(revision), state.addresses_in(slot, revision)
+    return intent if recorded is None or now is None or now == recorded else objects.readdressed(intent, recorded, now)
 
 
 def _completed(state: RolloutState, slot: Slot, revision: str, intent: Manifest) -> Manifest:
     """The Deployment with the whole address of the model, of which the record holds what may be shown.
 
-    What the slot's pods have already stays; the spec tells the rest. A former champion whose Deployment is gone has
-    only the recorded part: an address with a signature ends by itself.
+    What the slot's pods have already stays, until one has to be made anew: a signature in an address ends by itself.
+    The spec tells the rest. A former champion whose Deployment is gone has only the recorded part.
     """
-    record, slot_state, wanted = state.record(revision), state.slot(slot), state.desired
-    if record is None:
-        return intent
-    known = (
-        [slot_state.deployment["spec"]["template"]]
-        if slot_state is not None and slot_state.revision == revision
-        else []
-    )
-    known += [wanted.template] if wanted is not None and wanted.revision == revision else []
-    return model_address.completed(intent, record.model.uri, known)
+    slot_state, wanted = state.slot(slot), state.desired
+    has = [slot_state.deployment["spec"]["template"]] if slot_state and slot_state.revision == revision else []
+    asked = [wanted.template] if wanted is not None and wanted.revision == revision else []
+    known = [*asked, *has] if state.makes_pods_anew(slot, revision) else [*has, *asked]
+    return model_address.completed(intent, known)
 
 
 def _orphaned_template(

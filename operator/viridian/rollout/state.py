@@ -256,12 +256,32 @@ class RolloutState:
 
         None where the record does not say which addresses its template was made with.
         """
-        record, slot_state = self.record(revision), self.slot(slot)
+        recorded, slot_state = self.recorded_addresses(revision), self.slot(slot)
+        if recorded is None or slot_state is None or self.makes_pods_anew(slot, revision):
+            return self.present_addresses(revision)
+        given = addresses.given(slot_state.deployment)
+        return given.in_place_of(recorded) if given is not None else recorded
+
+    def makes_pods_anew(self, slot: Slot, revision: str) -> bool:
+        """Whether the slot has no pods of the revision, or one of them has not got its model yet."""
+        slot_state = self.slot(slot)
+        return slot_state is None or slot_state.revision != revision or not slot_state.replicas or slot_state.fetching
+
+    def recorded_addresses(self, revision: str) -> Addresses | None:
+        """Those that the template of a revision was made with; None where nobody can tell."""
+        record = self.record(revision)
         if record is None or record.addresses is None:
             return None
-        if slot_state is None or slot_state.revision != revision or slot_state.replicas == 0 or slot_state.fetching:
-            return self.inputs.settings.addresses.in_place_of(record.addresses)
-        return addresses.given(slot_state.deployment) or record.addresses
+        return record.addresses.with_model_of(record.template)
+
+    def present_addresses(self, revision: str) -> Addresses | None:
+        """The same as they are by now. Where the model is, is known of the wanted revision alone."""
+        recorded, present = self.recorded_addresses(revision), self.inputs.settings.addresses
+        if recorded is None:
+            return None
+        if self.desired is not None and self.desired.revision == revision:
+            present = present.with_model_of(self.desired.template)
+        return present.in_place_of(recorded)
 
     def version_of(self, revision: str) -> str:
         """How people know a revision: by the model's version where it has one."""

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.churn import manifest
+from tests.support.cluster.deployments import fetch_fails
 from tests.support.operator_world import OperatorWorld
+from viridian.api import reasons
 from viridian.api.names import MODEL_DEPLOYMENT, RESTART_ANNOTATION
+from viridian.api.registry import TAG_DIGEST
 
 PLACE = "https://models.example/churn.tar.gz"
 FIRST, RENEWED = f"{PLACE}?X-Amz-Signature=PLANTEDSIG88", f"{PLACE}?X-Amz-Signature=PLANTEDSIG99"
@@ -139,3 +142,96 @@ def test_the_same_model_at_another_place_is_no_other_revision(world: OperatorWor
     world.run(120)
     assert not deployment(world, "green")
     assert told(deployment(world))["valueFrom"]["secretKeyRef"]["name"] == "churn-model"
+
+
+def pods_get_their_model(world: OperatorWorld, source: str) -> None:
+    """From now on only pods that ask there do; the former place is empty."""
+
+    def fares(type_: str, found: Mapping[str, Any]) -> None:
+        if (type_, found["kind"]) != ("ADDED", "Pod"):
+            return
+        (fetch,) = found["spec"]["initContainers"]
+        asked = next(entry for entry in fetch["env"] if entry["name"] == "VIRIDIAN_MODEL_URI")
+        if asked["value"] != source:
+            gone = fetch_fails(f"ModelUnavailable: there are no files at {asked['value']}")
+            world.cluster.readiness[found["metadata"]["name"]] = gone
+
+    world.cluster.on_change.append(fares)
+
+
+def places(world: OperatorWorld) -> set[str]:
+    """Where pods get their model."""
+    return {told({"spec": {"template": pod}})["value"] for pod in world.cluster.all("Pod")}
+
+
+def lose_a_pod(world: OperatorWorld) -> None:
+    world.cluster.remove("Pod", world.cluster.all("Pod")[0]["metadata"]["name"])
+
+
+def addresses_current(world: OperatorWorld) -> Mapping[str, Any] | None:
+    return next((one for one in status(world).get("conditions", ()) if one["type"] == reasons.ADDRESSES_CURRENT), None)
+
+
+def test_another_signature_is_taken_by_a_pod_that_is_made_anew(world: OperatorWorld) -> None:
+    """The former one ends by itself, and then no pod gets its model by it."""
+    served(world, model(FIRST))
+    edit(world, model(RENEWED))
+    pods_get_their_model(world, RENEWED)
+    world.run(30)
+    assert addresses_current(world) is None, "nobody is told of a signature"
+    lose_a_pod(world)
+    assert world.run(120, until=lambda: places(world) == {RENEWED})
+    world.run(60)
+    assert places(world) == {RENEWED}
+    assert "PLANTED" not in everything_else(world)
+
+
+def test_the_same_model_at_another_address_is_named_and_taken_by_a_pod_that_is_made_anew(world: OperatorWorld) -> None:
+    served(world, model(FIRST))
+    moved = "https://elsewhere.example/churn.tar.gz?sig=PLANTEDOTHER"
+    edit(world, model(moved))
+    pods_get_their_model(world, moved)
+    assert world.run(60, until=lambda: addresses_current(world) is not None)
+    assert places(world) == {FIRST}
+    message = (addresses_current(world) or {})["message"]
+    assert f"keep the model at {PLACE}?… (now https://elsewhere.example/churn.tar.gz?…)" in message
+    lose_a_pod(world)
+    assert world.run(120, until=lambda: places(world) == {moved})
+    world.restart()
+    world.run(60)
+    assert (places(world), addresses_current(world)) == ({moved}, None)
+    assert not deployment(world, "green")
+    assert "PLANTED" not in everything_else(world)
+    world.rest()
+
+
+def register(world: OperatorWorld, source: str) -> None:
+    """The same bytes are registered as the first version of a registry that has nothing."""
+    if world.registry.versions("churn"):
+        world.registry.delete_model("churn")
+    world.registry.add_version("churn", tags={TAG_DIGEST: model("")["digest"]}, source=source)
+    world.registry.move_alias("churn", "candidate", "1")
+
+
+def test_a_first_version_that_was_registered_anew_is_fetched_from_where_it_is_now(world: OperatorWorld) -> None:
+    """The registry lost everything before any pod of it had its model."""
+    register(world, "s3://models/before")
+    pods_get_their_model(world, "s3://models/now")
+    world.cluster.create(manifest())
+    assert world.run(60, until=lambda: places(world) == {"s3://models/before"})
+    register(world, "s3://models/now")
+    assert world.run(300, until=lambda: "champion" in status(world))
+    assert places(world) == {"s3://models/now"}
+
+
+def test_a_champion_s_pods_are_fetched_from_where_its_version_is_now(world: OperatorWorld) -> None:
+    register(world, "s3://models/before")
+    world.cluster.create(manifest())
+    assert world.run(120, until=lambda: "champion" in status(world))
+    pods_get_their_model(world, "s3://models/now")
+    register(world, "s3://models/now")
+    world.run(120)
+    assert places(world) == {"s3://models/before"}
+    lose_a_pod(world)
+    assert world.run(120, until=lambda: places(world) == {"s3://models/now"})
+    assert addresses_current(world) is None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from tests.support.snapshots import (
     NO_ALIAS,
     NO_VERSION,
@@ -35,7 +33,6 @@ from tests.unit.rollout.cases import (
     Case,
     check,
     met,
-    move_of,
     on_trial,
     paused,
     table,
@@ -681,25 +678,3 @@ ALONE = [
 @table(*TRIAL, *EDITED, *PAUSED, *ALONE)
 def test_trial(case: Case) -> None:
     check(case)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "requests", "readable", "again"),
-    [
-        (9.5, 0, True, False),
-        (10.5, 0, True, True),
-        (11.5, 0, True, False),
-        (20.5, 0, True, True),
-        (10.5, 40, True, False),
-        (10.5, 0, False, False),
-    ],
-)
-def test_connections_are_closed_again_while_no_client_has_met_the_challenger(
-    seconds: float, requests: float, readable: bool, again: bool
-) -> None:
-    """Some proxies hear of the new split later than connections are closed for it."""
-    held = replace(FIRST_STEP, since=ago_time(seconds), exposure=met(seconds))
-    readings: dict[str, Any] | None = None if readable else {}
-    decision = move_of(trial_world(held, requests=requests, readings=readings))
-    close = (decision.close.slots, decision.close.idle) if decision.close is not None else None
-    assert close == (((BLUE, GREEN), Idle.KEEP) if again else None)

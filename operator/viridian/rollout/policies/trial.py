@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 from viridian.api import durations, reasons
 from viridian.api.modeldeployment import OnBlind, OnBreach
-from viridian.api.samples import Idle
 from viridian.core.obstacles import needed
-from viridian.core.times import has_come_round, older_than
+from viridian.core.times import older_than
 from viridian.judgement.canary import CanaryVerdict, overall
 from viridian.rollout.analysis.pods import counting, exposed_requests
-from viridian.rollout.decision import Close, RolloutDecision, Wait, WaitKind
+from viridian.rollout.decision import RolloutDecision, Wait, WaitKind
 from viridian.rollout.policies.availability import crash_loop
 from viridian.rollout.policies.breaches import breach_began, breached, decided_at, shared_breaches
 from viridian.rollout.policies.chain import Chain, first
@@ -27,6 +25,7 @@ from viridian.rollout.policies.experiment_step import (
     is_rejected_by_its_experiment,
     waits_for_its_experiment,
 )
+from viridian.rollout.policies.kept_connections import shuffle, shuffled_again
 from viridian.rollout.policies.other_features import has_other_features
 from viridian.rollout.policies.passing import command_that_passes, passes_steps_by_command, waits_for_its_promotion
 from viridian.rollout.policies.step_end import (
@@ -34,7 +33,6 @@ from viridian.rollout.policies.step_end import (
     is_beyond_a_bound,
     lacks_evidence,
     lacks_requests,
-    requests_of_step,
 )
 from viridian.rollout.policies.step_pods import challenger_lacks, missing_pods
 from viridian.rollout.policies.trial_steps import (
@@ -54,17 +52,12 @@ from viridian.rollout.step_names import step_identity, step_name
 from viridian.rollout.traffic import exposure as exposures
 from viridian.rollout.traffic.copied import servers_copy
 
-_SHUFFLE_SECONDS: Final = 2
-"""As long as proxies may take to hear of the new split."""
-_SHUFFLE_AGAIN_AFTER: Final = timedelta(seconds=10)
-"""And again so often while no client has met the challenger: some proxies take longer to hear of the new split."""
-
 
 def is_on_trial(state: RolloutState) -> RolloutDecision | None:
     if state.serving.trial is None:
         return None
     decision = first(TRIAL, state)
-    return _shuffled_again(state, replace(decision, judgements=state.judgements)) if decision is not None else None
+    return shuffled_again(state, replace(decision, judgements=state.judgements)) if decision is not None else None
 
 
 def is_superseded(state: RolloutState) -> RolloutDecision | None:
@@ -263,7 +256,7 @@ def has_not_reached_its_weight(state: RolloutState) -> RolloutDecision | None:
     )
     held = hold(state, Wait(WaitKind.FIRST_ANSWERS), reached)
     stay = weight != trial.weight and state.inputs.provider.keeps_connections
-    return replace(held, close=_shuffle(state, weight)) if stay else held
+    return replace(held, close=shuffle(state, weight)) if stay else held
 
 
 def is_halted(state: RolloutState) -> RolloutDecision | None:
@@ -340,36 +333,3 @@ def _has_its_split(state: RolloutState) -> bool:
     shadow = target_shadow(steps, trial.step)
     wanted = desired_weight(steps, trial), shadow, shadow > 0 and servers_copy(state.spec)
     return (trial.weight, trial.shadow, trial.servers_copy) == wanted
-
-
-def _shuffle(state: RolloutState, weight: int) -> Close:
-    """Clients that hold on to a connection would never meet the challenger, so all of them connect anew.
-
-    On both sides: if only the champion let go, everyone would end up with the challenger. And not for long: each time
-    round a slow challenger keeps those who came to it.
-    """
-    champion = state.serving.champion
-    if weight >= 100:
-        return Close((champion,), Idle.KEEP)
-    return Close((champion, champion.other), Idle.KEEP, seconds=_SHUFFLE_SECONDS)
-
-
-def _shuffled_again(state: RolloutState, decision: RolloutDecision) -> RolloutDecision:
-    """The decision, which closes connections once more where it holds a challenger that nobody has met."""
-    trial, held = state.trial, decision.traffic is not None and decision.traffic.trial is not None
-    if decision.close is not None or decision.change is not None or not held or trial.since is None:
-        return decision
-    if not state.inputs.provider.keeps_connections:
-        return decision
-    if not 0 < trial.weight < 100 or not _is_readable(state) or requests_of_step(state) > 0:
-        return decision
-    lasted, interval = state.now - trial.since, durations.parse(state.spec.rollout.analysis.interval)
-    if not has_come_round(lasted, interval, _SHUFFLE_AGAIN_AFTER):
-        return decision
-    return replace(decision, close=_shuffle(state, trial.weight))
-
-
-def _is_readable(state: RolloutState) -> bool:
-    """Whether it is known of every pod of the challenger whom it has answered."""
-    pods = counting(state.inputs, state.other_slot)
-    return bool(pods) and all(pod.reading is not None for pod in pods)

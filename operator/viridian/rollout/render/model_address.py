@@ -18,10 +18,11 @@ def concealed(template: Object, uri: str) -> Object:
     return with_value(template, FETCH_CONTAINER, MODEL_URI_VARIABLE, literal(uri), literal(shown(uri)))
 
 
-def completed(deployment: dict[str, Any], recorded: str, known: Iterable[Object]) -> dict[str, Any]:
-    """The Deployment with the first whole address in these templates that is shown as the recorded one."""
-    written = literal(recorded)
-    found = (address for template in known for address in values(template, FETCH_CONTAINER, MODEL_URI_VARIABLE))
+def completed(deployment: dict[str, Any], known: Iterable[Object]) -> dict[str, Any]:
+    """The Deployment with the first whole address in these templates that is shown as its own."""
+    template = deployment["spec"]["template"]
+    written = next(values(template, FETCH_CONTAINER, MODEL_URI_VARIABLE), "")
+    found = (address for one in known for address in values(one, FETCH_CONTAINER, MODEL_URI_VARIABLE))
     whole = next((address for address in found if shown(address) == written), written)
-    template = with_value(deployment["spec"]["template"], FETCH_CONTAINER, MODEL_URI_VARIABLE, written, whole)
+    template = with_value(template, FETCH_CONTAINER, MODEL_URI_VARIABLE, written, whole)
     return {**deployment, "spec": {**deployment["spec"], "template": template}}
