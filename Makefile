@@ -3,7 +3,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CACHE ?= $(or $(VIRIDIAN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/viridian)
-PYTHON ?= python3
+# Debian's own Python comes first: it is the one of the images, and a tenth faster than one that was built without profiles.
+ifndef PYTHON
+PYTHON := $(shell /usr/bin/python3 -c 'import ensurepip, sys; print(sys.executable if sys.version_info >= (3, 11) else "python3")' 2>/dev/null || echo python3)
+endif
 VENV := $(CACHE)/venv
 MLFLOW_VENV := $(CACHE)/mlflow-venv
 CHECKS_VENV := $(CACHE)/checks-venv
