@@ -1,9 +1,9 @@
 """The transcript of docs/tutorial.md: its commands, and what they printed when a test ran them.
 
-    make test TESTS=tests/api/operator/test_tutorial.py FLAGS=--record-tutorial
+    make tutorial
 
-writes the page anew with what the commands print now. Without the option the test compares the two, but for what
-differs from one run to the next: ids, times, and figures of traffic.
+runs them on a node and writes the page anew with what they print. `make test` compares the page with what they print on
+an API server whose pods are scripted, but for what differs between runs: ids, times, and figures of traffic.
 """
 
 from __future__ import annotations

@@ -54,8 +54,14 @@ def decide(inputs: SyncInput, now: datetime) -> Plan:
             *(_not_synced(_gone(record)) for record in unsynced(inputs.records) if record.revision in inputs.replaced),
         ),
         wake=now + LOOK_AGAIN if crossed else _wake(actions, findings, now),
-        summary=f"registry: {len(actions)} writes" if actions else "registry: in sync",
+        summary=_summary(actions, crossed=crossed),
     )
+
+
+def _summary(actions: Sequence[Action], *, crossed: bool) -> str:
+    if crossed:
+        return "registry: waiting for the Service to show the newest promotion"
+    return f"registry: {len(actions)} writes" if actions else "registry: in sync"
 
 
 def _crosses_a_switch(inputs: SyncInput) -> bool:

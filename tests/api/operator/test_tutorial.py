@@ -1,4 +1,4 @@
-"""docs/tutorial.md as a reader types it: each command in its order, and what it prints."""
+"""docs/tutorial.md as a reader types it: each command in its order, and what it prints; pods are scripted."""
 
 from __future__ import annotations
 
@@ -98,7 +98,6 @@ def test_the_tutorial_prints_what_its_page_shows(
     namespace: str,
     mlflow: MlflowServer,
     tmp_path: Path,
-    request: pytest.FixtureRequest,
 ) -> None:
     policy = LivePolicy(kube, kubelet, namespace)
     reader = Reader(kube, kubectl, policy, LiveRegistry(mlflow.url), tmp_path, namespace)
@@ -106,6 +105,4 @@ def test_the_tutorial_prints_what_its_page_shows(
     kubelet.behaviour(namespace, "3", BROKEN)
     page = tutorial.PAGE.read_text()
     printed = tutorial.transcript(page, reader.types)
-    if request.config.getoption("--record-tutorial"):
-        tutorial.PAGE.write_text(printed)
-    assert tutorial.lasting(printed) == tutorial.lasting(tutorial.PAGE.read_text()), tutorial.__doc__
+    assert tutorial.lasting(printed) == tutorial.lasting(page), tutorial.__doc__

@@ -45,14 +45,15 @@ class ClusterRegistry:
         """What the library for trainers makes of a fitted model, registered; the version."""
         with self._environment():
             logged = log_call.log(fitted.model, fitted.holdout, training=fitted.training)
+        return self.register(model, logged.model_uri, logged.run_id, logged.digest, alias=alias)
+
+    def register(self, model: str, uri: str, run: str, digest: str, *, alias: str = "candidate") -> str:
+        """A model that was logged becomes a new version, and the alias is moved to it; the version."""
+        with self._environment():
             if not self._client().search_registered_models(f"name = '{model}'"):
                 self._client().create_registered_model(model)
             made = self._client().create_model_version(
-                model,
-                logged.model_uri,
-                logged.run_id,
-                tags={TAG_DIGEST: logged.digest},
-                model_id=logged.model_uri.rpartition("/")[2],
+                model, uri, run, tags={TAG_DIGEST: digest}, model_id=uri.rpartition("/")[2]
             )
             self._client().set_registered_model_alias(model, alias, made.version)
         return str(made.version)
@@ -98,6 +99,14 @@ class ClusterRegistry:
             "tags": dict(found.tags),
             "versions": {str(version.version): dict(version.tags) for version in versions},
         }
+
+    def files(self, model: str, version: str, folder: str) -> set[str]:
+        """What lies in a folder of the version."""
+        import mlflow
+
+        with self._environment():
+            uri = self._client().get_model_version_download_uri(model, version)
+            return {found.path for found in mlflow.artifacts.list_artifacts(artifact_uri=f"{uri}/{folder}")}
 
     def place(self, model: str, version: str) -> dict[str, str]:
         """Where the version's bytes are, and their digest, as a ModelDeployment without a registry is told."""

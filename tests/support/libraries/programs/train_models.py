@@ -262,10 +262,13 @@ def outcome(folder: Path, model: Any, features: Any, target: Any) -> dict[str, A
         packed = pack(folder, model, holdout, expected, lambda _: None, seen.rows)
     except CandidateFailed as error:
         return {"refused": error.reason}
+    return {"directory": str(packed.directory), "payload": packed.payload, **answered(holdout, expected)}
+
+
+def answered(holdout: Any, expected: Any) -> dict[str, Any]:
+    """Rows as a request has them, and what the library answers to them."""
     frame = pd.DataFrame({name: holdout.rows.values[name] for name in holdout.rows.names}).astype(object)
     return {
-        "directory": str(packed.directory),
-        "payload": packed.payload,
         "rows": {"columns": list(frame.columns), "data": frame.where(frame.notna(), None).to_numpy().tolist()},
         "values": expected.values.tolist(),
         "probabilities": None if expected.probabilities is None else expected.probabilities.tolist(),
