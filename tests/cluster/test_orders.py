@@ -23,7 +23,8 @@ SHADOW = {"target": "http://10.0.0.1:9000", "revision": "x", "share": 100, "seco
 FORGED = {"x-viridian-order": "9999999999." + "0" * 32 + "." + "A" * 86}
 statuses = []
 for method, path, body in (
-    ("POST", "/shadow", SHADOW), ("DELETE", "/shadow", None), ("POST", "/connections/close", {"forSeconds": 600}),
+    ("POST", "/shadow", SHADOW), ("DELETE", "/shadow", None),
+    ("POST", "/connections/close", {"forSeconds": 600}), ("POST", "/forward", {"forSeconds": 600}),
     ("GET", "/profile", None), ("GET", "/bundle/viridian/profile.json", None),
 ):
     for headers in ({}, FORGED):

@@ -260,6 +260,8 @@ class Kubelet:
                 else:
                     self.closed.append((uid, "Close" if b"Close" in sent else "Keep"))
                     writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            else:
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # whoever asked has gone

@@ -133,7 +133,9 @@ class MemoryPods:
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
         return {target.uid: self._scrape(target) for target in targets}
 
-    async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
+    async def close_connections(
+        self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle, forward: bool = False
+    ) -> None:
         self.closed.append((frozenset(target.uid for target in targets), idle))
 
     async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:

@@ -110,7 +110,7 @@ def healthy(url: str, path: str = "/health") -> bool:
         return False
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Ends the server and every process that it started: the group carries the id of its first process."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:

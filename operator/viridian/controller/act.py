@@ -100,7 +100,9 @@ class Actor:
                     void = True
                     break
             elif isinstance(action, CloseConnections):
-                await self._pods.close_connections(action.targets, seconds=action.seconds, idle=action.idle)
+                await self._pods.close_connections(
+                    action.targets, seconds=action.seconds, idle=action.idle, forward=action.forward
+                )
             elif isinstance(action, CopyRequests):
                 copying = action
             else:

@@ -102,6 +102,8 @@ class CloseConnections:
     targets: tuple[PodTarget, ...]
     seconds: int
     idle: Idle
+    forward: bool = False
+    """Their answers are not wanted any more: those that can let the other slot answer, and keep idle connections."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from viridian.api.features import FEATURES_PATH, ServedFeatures, digest_shown
+from viridian.api.forward_order import FORWARD_PATH
 from viridian.api.input_schema import SCHEMA_PATH, InputSchema
 from viridian.api.samples import (
     DURATION_METRIC,
@@ -80,8 +82,13 @@ class Pods(Protocol):
     async def scrape(self, targets: Sequence[PodTarget]) -> Mapping[str, PodSample | ScrapeFailure]:
         """Pod uid to its counters, or why there are none. Every target is in it."""
 
-    async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
-        """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
+    async def close_connections(
+        self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle, forward: bool = False
+    ) -> None:
+        """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated.
+
+        With `forward` that is an answer of the other slot, from servers that can; these keep idle connections.
+        """
 
     async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:
         """The pods copy requests by this order, or by none any more; the uids of those that have taken it."""
@@ -105,9 +112,15 @@ class HttpPods:
         answers = await self._http.aside.run(_concurrently([self._scrape(target) for target in targets]))
         return {answer.uid: answer for answer in answers}
 
-    async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
-        """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated."""
-        await self._http.aside.run(_concurrently([self._close(target, seconds, idle) for target in targets]))
+    async def close_connections(
+        self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle, forward: bool = False
+    ) -> None:
+        """For that many seconds the pods end each connection after its next answer. Best effort; may be repeated.
+
+        With `forward` that is an answer of the other slot, from servers that can; these keep idle connections.
+        """
+        closing = [self._close(target, seconds, idle, forward=forward) for target in targets]
+        await self._http.aside.run(_concurrently(closing))
 
     async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:
         """The pods copy requests by this order, or by none any more; the uids of those that have taken it."""
@@ -142,13 +155,22 @@ class HttpPods:
     def _failure(self, target: PodTarget, problem: ScrapeProblem, message: str) -> ScrapeFailure:
         return ScrapeFailure(uid=target.uid, at=self._clock(), problem=problem, message=one_line(message, MAX_MESSAGE))
 
-    async def _close(self, target: PodTarget, seconds: float, idle: Idle) -> None:
-        order = {"forSeconds": seconds, "idle": idle.value}
+    async def _close(self, target: PodTarget, seconds: float, idle: Idle, *, forward: bool) -> None:
+        with contextlib.suppress(TimeoutError):
+            if not forward or await self._ordered(target, FORWARD_PATH, {"forSeconds": seconds}) != _TAKEN:
+                await self._ordered(target, "/connections/close", {"forSeconds": seconds, "idle": idle.value})
+
+    async def _ordered(self, target: PodTarget, path: str, order: Mapping[str, Any]) -> int:
+        """The status with which it was taken; 0 where it was refused otherwise. TimeoutError where nobody answers.
+
+        A pod that cannot be reached is going away, or is a runtime of the user's own. Traffic has moved already.
+        """
         try:
-            await self._http.order(target, "/connections/close", order, seconds=TIMEOUT)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
-            # A pod that cannot be reached is going away, or is a runtime of the user's own. Traffic has moved already.
-            return
+            return await self._http.order(target, path, order, seconds=TIMEOUT)
+        except TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError):
+            return 0
 
     async def _copy(self, target: PodTarget, order: ShadowOrder | None) -> str:
         """The pod's uid, where it has taken the order."""

@@ -207,12 +207,13 @@ def _close(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:
         pods = tuple(pod for slot in decision.close.slots for pod in targets(state.inputs, slot))
         if pods:
             idle = Idle.KEEP if gently else decision.close.idle
-            yield CloseConnections(pods, decision.close.seconds, idle)
+            yield CloseConnections(pods, decision.close.seconds, idle, forward=decision.close.idle is Idle.CLOSE)
     elif traffic is not None and draining(state, traffic) and traffic.receiving == {traffic.champion}:
         # Sent again after a crash between the switch and this; pods that are closing already do not mind.
         lost = targets(state.inputs, traffic.champion.other)
         if lost and decision.challenger is None:
-            yield CloseConnections(lost, int(DRAIN.total_seconds()), Idle.KEEP if gently else Idle.CLOSE)
+            idle = Idle.KEEP if gently else Idle.CLOSE
+            yield CloseConnections(lost, int(DRAIN.total_seconds()), idle, forward=True)
 
 
 def _copy(state: RolloutState, decision: RolloutDecision) -> Iterator[Action]:

@@ -39,9 +39,8 @@ def give_back(inputs: RolloutInput, now: datetime, why: str) -> Plan | None:
     event = Event(EventType.WARNING, reasons.EVENT_ROLLED_BACK, message)
     pods = targets(inputs, traffic.champion.other)
     switch = unless_changed(Apply(with_intent_hash(decisive), tells=(event,), urgent=True), live)
-    closing = CloseConnections(
-        pods, int(DRAIN.total_seconds()), Idle.CLOSE if provider.keeps_connections else Idle.KEEP
-    )
+    idle = Idle.CLOSE if provider.keeps_connections else Idle.KEEP
+    closing = CloseConnections(pods, int(DRAIN.total_seconds()), idle, forward=True)
     routes = [replace(write, urgent=True) for write in joining(inputs, port, after, now).writes]
     return Plan(
         actions=(switch, *routes, closing) if pods else (switch, *routes),

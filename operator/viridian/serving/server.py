@@ -58,6 +58,7 @@ class ModelServer:
                 await self._drain()
             finally:
                 self.inference.shadow.stop()
+                self.inference.forwarding.close()
                 self.listener.stop()
                 await answering
                 if self.inference.observers is not None:

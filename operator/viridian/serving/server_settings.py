@@ -16,7 +16,7 @@ from viridian.api.orders import parse_key
 from viridian.api.privacy import Rules
 from viridian.api.signing import Subject
 from viridian.serving.bundle.trusted_keys import Trust
-from viridian.serving.challenger_address import Target
+from viridian.serving.pod_address import Target
 
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
 DEFAULT_ROW_LIMIT = 10_000

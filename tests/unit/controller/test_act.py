@@ -140,11 +140,11 @@ async def test_a_registry_that_is_down_stops_nothing_and_is_asked_once(stage: St
             SetAlias("churn", "champion", "2"),
             Apply(config_map("after")),
             TagVersion("churn", "2", {"a": "b"}),
-            CloseConnections((POD,), 10, Idle.CLOSE),
+            CloseConnections((POD,), 10, Idle.CLOSE, forward=True),
         ),
     )
     assert stage.cluster.find("ConfigMap", "after")
-    assert stage.pods.closed == [(POD, 10, Idle.CLOSE)]
+    assert (stage.pods.closed, stage.pods.forwarding) == ([(POD, 10, Idle.CLOSE)], [POD])
     (obstacle,) = done.obstacles.values()  # the second one is left for the next pass
     assert obstacle is from_registry(done.obstacles)
     assert "alias champion of churn to version 2" in obstacle.message

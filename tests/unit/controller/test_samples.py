@@ -34,7 +34,9 @@ class CountingPods:
         self.before_answer()
         return {target.uid: self._reading(target) for target in targets}
 
-    async def close_connections(self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle) -> None:
+    async def close_connections(
+        self, targets: Sequence[PodTarget], *, seconds: float, idle: Idle, forward: bool = False
+    ) -> None:
         raise AssertionError("nobody asked for that")
 
     async def copy_requests(self, targets: Sequence[PodTarget], order: ShadowOrder | None) -> frozenset[str]:

@@ -52,12 +52,14 @@ class ToldPods:
     """Pods that only remember who was told to close connections."""
 
     closed: list[tuple[PodTarget, float, Idle]] = field(default_factory=list)
+    forwarding: list[PodTarget] = field(default_factory=list)
 
     async def scrape(self, targets: Any) -> Mapping[str, PodSample | ScrapeFailure]:
         raise AssertionError("nobody asked for metrics")
 
-    async def close_connections(self, targets: Any, *, seconds: float, idle: Idle) -> None:
+    async def close_connections(self, targets: Any, *, seconds: float, idle: Idle, forward: bool = False) -> None:
         self.closed += [(target, seconds, idle) for target in targets]
+        self.forwarding += targets if forward else ()
 
     async def copy_requests(self, targets: Any, order: ShadowOrder | None) -> frozenset[str]:
         raise AssertionError("nobody asked for copies")

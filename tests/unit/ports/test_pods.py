@@ -84,6 +84,22 @@ async def test_the_real_server_is_read_and_told_to_let_go(tmp_path: Path, port: 
                 assert response.headers["connection"] == "close"
 
 
+async def test_a_real_server_lets_the_other_slot_answer_or_closes_where_it_cannot(tmp_path: Path, port: Pods) -> None:
+    directory = models.write_onnx_mlflow(tmp_path / "model")
+    async with (
+        running(directory, tmp_path, slot="blue", revision="champion") as champion,
+        running(directory, tmp_path, shadow_target=champion.url) as lost,
+        running(directory, tmp_path) as alone,
+        aiohttp.ClientSession() as http,
+    ):
+        await port.close_connections([lost.target, alone.target], seconds=60, idle=Idle.CLOSE, forward=True)
+        for server, answered in ((lost, "champion"), (alone, IDENTITY.revision)):
+            async with http.post(f"{server.url}/invocations", json={"inputs": [models.FLOWER]}) as response:
+                assert response.status == 200
+                assert response.headers["x-viridian-revision"] == answered
+                assert response.headers["connection"] == "close"
+
+
 async def test_real_servers_copy_and_compare_as_they_are_ordered(tmp_path: Path, port: Pods) -> None:
     """What the operator orders by the control port, it reads back from the metrics of both."""
     directory = models.write_onnx_mlflow(tmp_path / "model")

@@ -269,4 +269,4 @@ def test_a_breach_is_dated_by_its_own_samples_and_not_by_the_noise_before() -> N
     live = applied(plan, "Service", "churn")
     reverted = json.loads(live["metadata"]["annotations"][TRAFFIC_ANNOTATION])["reverted"]
     assert reverted["breach_at"] == ago(3)
-    assert Idle.CLOSE in [a.idle for a in plan.actions if isinstance(a, CloseConnections)]
+    assert [(a.idle, a.forward) for a in plan.actions if isinstance(a, CloseConnections)] == [(Idle.CLOSE, True)]

@@ -354,7 +354,8 @@ def test_the_way_back_where_nothing_can_be_decided_goes_through_the_route() -> N
         assert plan is not None
         rules = applied(plan, "HTTPRoute", "churn")["spec"]["rules"]
         assert {ref["name"]: ref["weight"] for ref in rules[0]["backendRefs"]} == {"churn-blue": 100, "churn-green": 0}
-        assert [one.idle for one in plan.actions if isinstance(one, CloseConnections)] == [Idle.KEEP]
+        closing = [(one.idle, one.forward) for one in plan.actions if isinstance(one, CloseConnections)]
+        assert closing == [(Idle.KEEP, True)]
 
 
 def test_the_frame_of_a_route_that_is_there_is_its_own() -> None:

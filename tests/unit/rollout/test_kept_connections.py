@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.snapshots import ago_time, answers, sample, slot, spec
+from tests.support.snapshots import NOW, ago_time, answers, sample, slot, spec
 from tests.unit.rollout.cases import BLUE, FIRST_STEP, GREEN, met, move_of, trial_world
 from viridian.api.samples import Idle, PodSample
+from viridian.core.plan import CloseConnections
+from viridian.rollout.decide import decide
 
 CHAMPION, CHALLENGER = slot(BLUE, "1", 3), slot(GREEN, "2", 1)
 LONG_STEP = spec(rollout={"steps": [{"weight": 25, "duration": "10m"}]})
@@ -56,3 +58,9 @@ def test_what_a_challenger_answered_before_the_clients_left_it_does_not_count() 
 
 def test_a_challenger_that_cannot_be_read_is_left_to_its_clients() -> None:
     assert closed(10.5, {}) is None
+
+
+def test_who_connects_anew_for_a_weight_gets_the_answers_of_both() -> None:
+    held = replace(FIRST_STEP, since=ago_time(10.5), exposure=met(10.5))
+    plan = decide(trial_world(held, whole=LONG_STEP, readings={**answers(CHALLENGER, 0)}), NOW)
+    assert [one.forward for one in plan.actions if isinstance(one, CloseConnections)] == [False]

@@ -22,9 +22,10 @@ from tests.support.challengers import (
     writes,
 )
 from viridian.api.shadow import Failure
-from viridian.serving.challenger_address import Target
+from viridian.serving.pod_address import Target
+from viridian.serving.pod_connection import Failed
 from viridian.serving.shadow import challenger as module
-from viridian.serving.shadow.challenger import Challenger, Failed
+from viridian.serving.shadow.challenger import Challenger
 
 Connect = Callable[[str], Challenger]
 

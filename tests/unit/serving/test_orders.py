@@ -25,6 +25,7 @@ CLOSE = json.dumps({"forSeconds": 1}).encode()
 SHADOW = json.dumps({"target": "http://churn-preview:8080", "revision": "new", "share": 1, "seconds": 1}).encode()
 ORDERS = [
     ("POST", "/connections/close", CLOSE, 204),
+    ("POST", "/forward", CLOSE, 204),
     ("POST", "/shadow", SHADOW, 204),
     ("DELETE", "/shadow", b"", 204),
     ("GET", "/profile", b"", 200),

@@ -339,7 +339,7 @@ def test_a_window_that_the_collector_fails_on_keeps_no_row_here(scripted: Script
     sender = client(scripted, seconds=0.001)
     sender.window = lambda: next(spans, None)
     sender.start()
-    scripted.wait_for(lambda: len(scripted.windows) == 1)
+    scripted.wait_for(lambda: len(scripted.windows) >= 1)  # it is sent again and again
     sender.offer(rows(1))
     scripted.wait_for(lambda: len(scripted.batches) == 1)
     scripted.fail = ""

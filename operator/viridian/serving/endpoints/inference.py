@@ -25,6 +25,7 @@ from viridian.serving.endpoints.metadata import MetadataRoutes
 from viridian.serving.errors import BadInput, Busy, ModelFailed, NoAnswer, Rejection
 from viridian.serving.execution.executor import PredictionExecutor, WorkLimits
 from viridian.serving.execution.model import LoadedModel, ModelOutput
+from viridian.serving.forwarding import Forwarding
 from viridian.serving.logs import ModelErrors, note
 from viridian.serving.observation.observers import Observers
 from viridian.serving.prediction_ids import prediction_id
@@ -48,6 +49,8 @@ class Exchange(msgspec.Struct):
     began: float = 0.0
     """When its last byte was there, by the performance counter."""
     answer: ModelOutput | None = None
+    forwarded: bool = False
+    """The answer is the other slot's."""
 
 
 class Inference:
@@ -69,6 +72,7 @@ class Inference:
         self.work = PredictionExecutor[Request, ModelOutput](self._call, threads, limits)
         self.metrics = ServerMetrics(settings, in_flight=lambda: self.in_flight, work=self.work)
         self.shadow = Shadow(lambda: bins(settings.model_dir))
+        self.forwarding = Forwarding(settings.shadow_target, settings.slot, settings.predict_seconds)
         self.metrics.include(self.shadow.families)
         self._model_errors = ModelErrors()
         self._identity: Headers = [
@@ -115,6 +119,11 @@ class Inference:
         self.in_flight += 1
         try:
             reply = await self._reply(exchange, scope, receive)
+            if exchange.forwarded:
+                await send_answer(
+                    send, reply.status, reply.body, [(b"content-type", reply.media), *reply.headers, CLOSE]
+                )
+                return
             await self._send(send, reply, exchange.prediction, exchange.head)
             self._note(exchange, reply, scope["headers"])
         except Disconnected:
@@ -128,6 +137,11 @@ class Inference:
             announced = exchange.head.announced
             exchange.body = await read_body(scope, receive, settings.max_body_bytes, announced, self._arriving)
             exchange.began = time.perf_counter()
+            if self.forwarding.active:
+                reply = await self.forwarding.answer(exchange.path, scope["headers"], exchange.body)
+                if reply is not None:
+                    exchange.forwarded = True
+                    return reply
             return await self._answer(exchange)
         except BodyTooLarge:
             exchange.began = time.perf_counter()

@@ -16,6 +16,7 @@ from viridian.api import orders as proofs
 from viridian.api import shadow as words
 from viridian.api.answer_stream import STREAM_PATH, StreamOrder
 from viridian.api.features import FEATURES_PATH, ServedFeatures
+from viridian.api.forward_order import FORWARD_PATH, ForwardOrder
 from viridian.api.input_schema import SCHEMA_PATH
 from viridian.api.orders import MAX_SECONDS
 from viridian.api.samples import Idle
@@ -42,6 +43,7 @@ _LIMIT: Final = 4096
 _METHODS: Final = {
     **dict.fromkeys(("/metrics", "/healthz", "/profile", *operator_files.SHOWN), b"GET, HEAD"),
     "/connections/close": b"POST",
+    FORWARD_PATH: b"POST",
     STREAM_PATH: b"POST",
     words.SHADOW_PATH: b"POST, DELETE",
     SCHEMA_PATH: b"GET, HEAD",
@@ -61,6 +63,7 @@ class CloseOrder(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 _CLOSE_ORDER: Final = msgspec.json.Decoder(CloseOrder)
 _SHADOW_ORDER: Final = msgspec.json.Decoder(words.ShadowOrder)
+_FORWARD_ORDER: Final = msgspec.json.Decoder(ForwardOrder)
 _STREAM_ORDER: Final = msgspec.json.Decoder(StreamOrder)
 
 
@@ -112,6 +115,10 @@ class Management:
             await self._file(operator_files.SHOWN[path], send)
         elif path == STREAM_PATH:
             await self._stream(body, receive, send)
+        elif path == FORWARD_PATH and not self._inference.forwarding.possible:
+            await _refused(send, 409, f"this server knows nobody to forward to ({proofs.SHADOW_TARGET_VARIABLE})")
+        elif path == FORWARD_PATH:
+            await _obey(body, send, self._forward)
         elif method == "DELETE":
             self._inference.shadow.stop()
             await _done(send)
@@ -164,6 +171,11 @@ class Management:
     def _close(self, body: bytes) -> None:
         order = _CLOSE_ORDER.decode(body)
         self._connections.close_for(order.for_seconds, order.idle)
+
+    def _forward(self, body: bytes) -> None:
+        order = _FORWARD_ORDER.decode(body)
+        self._inference.forwarding.begin(order.for_seconds)
+        self._connections.close_for(order.for_seconds, Idle.KEEP)
 
     def _shadow(self, body: bytes) -> None:
         order = _SHADOW_ORDER.decode(body)

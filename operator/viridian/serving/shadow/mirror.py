@@ -18,12 +18,13 @@ from prometheus_client.core import Metric
 
 from viridian.api.shadow import SHADOW_HEADER, Drop, Failure, ShadowOrder
 from viridian.serving.asgi_responses import Headers
-from viridian.serving.challenger_address import Target
 from viridian.serving.data.prediction_bins import Bins
 from viridian.serving.logs import log, note
+from viridian.serving.pod_address import Target
+from viridian.serving.pod_connection import Failed
 from viridian.serving.rate_limit import Rate
 from viridian.serving.shadow import response_bodies
-from viridian.serving.shadow.challenger import MAX_ANSWER_BYTES, Challenger, Failed
+from viridian.serving.shadow.challenger import MAX_ANSWER_BYTES, Challenger
 from viridian.serving.shadow.comparison import Compared, Comparison, OutputsDiffer
 
 WORKERS: Final = 4

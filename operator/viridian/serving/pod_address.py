@@ -1,4 +1,4 @@
-"""The address of a challenger, as settings and orders name it."""
+"""The address of another pod, as settings and orders name it."""
 
 from __future__ import annotations
 
