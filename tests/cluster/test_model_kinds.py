@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.cluster.conftest import Operator
 from tests.support.exported_network import WEIGHTS, network
 from tests.support.kube import Kube
 from tests.support.libraries.environment import logged
@@ -26,38 +29,60 @@ KINDS = {
 }
 
 
+@pytest.fixture
+def deployed(kube: Kube, namespace: str, operator: Operator, request: pytest.FixtureRequest) -> Iterator[Deployed]:
+    """A ModelDeployment of this test's own; deleted at the end."""
+    name = re.sub(r"[^a-z]+", "-", request.node.name.lower()).strip("-")[-20:].strip("-")
+    one = Deployed(kube, namespace, name)
+    yield one
+    kube.delete(one.identity)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_of_another_library_serves_and_is_taken_back(
-    kind: str, served: Deployed, registry: ClusterRegistry, kube: Kube, tmp_path: Path
+    kind: str, deployed: Deployed, registry: ClusterRegistry, tmp_path: Path
 ) -> None:
     model = logged(KINDS[kind], tmp_path, registry.url)
     assert model["payload"] == "onnx"
-    version = registry.register(served.registered, model["uri"], model["run"], model["digest"])
-    serves_and_is_taken_back(kube, served, registry, version, model["rows"], model["values"])
+
+    def publish() -> str:
+        return registry.register(deployed.registered, model["uri"], model["run"], model["digest"])
+
+    serves_and_is_taken_back(deployed, registry, publish, model["rows"], model["values"])
 
 
 def test_a_graph_that_was_made_elsewhere_serves_and_is_taken_back(
-    served: Deployed, registry: ClusterRegistry, kube: Kube
+    deployed: Deployed, registry: ClusterRegistry
 ) -> None:
     rows = pd.DataFrame(
         np.random.default_rng(4).normal(size=(80, 3)).astype(np.float32), columns=["age", "income", "visits"]
     )
     classes = pd.Series((rows.to_numpy() @ WEIGHTS).argmax(axis=1))
     graph = Fitted(network("class", "odds"), (rows[:40], classes[:40]), (rows[40:], classes[40:]))
-    version = registry.publish_fitted(served.registered, graph)
+
+    def publish() -> str:
+        return registry.publish_fitted(deployed.registered, graph)
+
     asked = {"columns": list(rows.columns), "data": rows[40:].to_numpy().tolist()}
-    serves_and_is_taken_back(kube, served, registry, version, asked, classes[40:].tolist())
+    serves_and_is_taken_back(deployed, registry, publish, asked, classes[40:].tolist())
 
 
 def serves_and_is_taken_back(
-    kube: Kube, served: Deployed, registry: ClusterRegistry, version: str, rows: dict[str, Any], answers: list[Any]
+    deployed: Deployed,
+    registry: ClusterRegistry,
+    publish: Callable[[], str],
+    rows: dict[str, Any],
+    answers: list[Any],
 ) -> None:
-    """The version is profiled, becomes champion and answers as its library does; then a person takes it back."""
-    former = served.champion["version"]
-    assert "viridian/profile.json" in registry.files(served.registered, version, "viridian")
-    served.until_serves(version)
-    address = f"/api/v1/namespaces/{served.namespace}/services/{served.name}:http/proxy/invocations"
-    assert kube.request("POST", address, {"dataframe_split": rows})["predictions"] == answers
-    served.annotate("rollback", served.revision_of(version))
-    served.until_rejected(version)
-    served.until_serves(former)
+    """A second version is profiled, becomes champion and answers as its library does; then a person takes it back."""
+    first = publish()
+    deployed.apply()
+    deployed.until_serves(first)
+    second = publish()
+    assert "viridian/profile.json" in registry.files(deployed.registered, second, "viridian")
+    deployed.until_serves(second)
+    address = f"/api/v1/namespaces/{deployed.namespace}/services/{deployed.name}:http/proxy/invocations"
+    assert deployed.kube.request("POST", address, {"dataframe_split": rows})["predictions"] == answers
+    deployed.annotate("rollback", deployed.revision_of(second))
+    deployed.until_rejected(second)
+    deployed.until_serves(first)

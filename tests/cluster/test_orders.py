@@ -84,5 +84,5 @@ def test_a_pod_of_another_namespace_gives_no_orders(
 
     eventually(ended, what="the end of the attack", timeout=90, every=LOOK)
     statuses = json.loads(replace(cluster, namespace=elsewhere)("logs", "attacker"))
-    assert len(statuses) == 10
+    assert len(statuses) == 12
     assert set(statuses) <= {401, UNANSWERED}
