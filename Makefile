@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test oldest stack stack-together argocd flux tutorial stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test oldest stack stack-together argocd tutorial stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
@@ -49,9 +49,6 @@ stack-together: $(VENV)/.stamp ## DVC, Evidently, Feast, MLflow and Airflow in o
 
 argocd: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a real Argo CD applies models and steers their rollouts, and docs/argocd.md from what it did
 	$(PYTEST) --verbose --record-stack $(FLAGS) tests/stack/test_argo_cd.py && $(BIN)/python -m docs.scripts.argo_cd
-
-flux: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a real Flux applies models and installs the operator; its build takes minutes, once
-	$(PYTEST) --verbose $(FLAGS) tests/stack/test_flux.py
 
 tutorial: $(VENV)/.stamp $(CLI_VENV)/.installed ## docs/tutorial.md on a node that is not there before, and the page from what its commands print
 	$(PYTEST) --verbose --record-tutorial $(FLAGS) tests/stack/test_tutorial_on_a_node.py

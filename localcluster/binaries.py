@@ -89,7 +89,6 @@ ACTIONLINT = Group("actionlint")
 ALERTMANAGER = Group("alertmanager")
 VERSITYGW = Group("versitygw")
 ARGO_CD = Group("argo-cd")
-_FLUX = Group("flux")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -118,9 +117,6 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("versitygw", VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
     # Command line, server, repo server and controllers in one: its name says which it is.
     Binary("argocd", ARGO_CD, "github.com/argoproj/argo-cd/v3/cmd"),
-    Binary("source-controller", _FLUX, "github.com/fluxcd/source-controller"),
-    Binary("kustomize-controller", _FLUX, "github.com/fluxcd/kustomize-controller"),
-    Binary("helm-controller", _FLUX, "github.com/fluxcd/helm-controller"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -137,9 +133,7 @@ OLDEST = ("etcd", "kube-apiserver-oldest", "kubectl")
 """The API server of the oldest supported release, alone: `make oldest`."""
 GITOPS = ("argocd",)
 """What applies the models of a Git repository: `make argocd`."""
-FLUX = ("source-controller", "kustomize-controller", "helm-controller")
-"""The same by Flux: `make flux`."""
-ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, *GITOPS, *FLUX, "kube-apiserver-oldest")
+ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, *GITOPS, "kube-apiserver-oldest")
 """What is built only when somebody asks for it by name."""
 
 
