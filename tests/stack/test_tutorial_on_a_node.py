@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import uuid
@@ -66,8 +65,9 @@ def shell(folder: Path) -> Iterator[Shell]:
     plugin.chmod(0o755)
     (programs / "python3").symlink_to(sys.executable)
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    with complaints.open("w") as told:
-        process = subprocess.Popen(
+    with (
+        complaints.open("w") as told,
+        subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=checkout,
             env=environment,
@@ -76,7 +76,8 @@ def shell(folder: Path) -> Iterator[Shell]:
             stderr=told,
             text=True,
             start_new_session=True,
-        )
+        ) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -87,7 +88,6 @@ def shell(folder: Path) -> Iterator[Shell]:
 
 
 def test_the_tutorial_works_as_it_is_written(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    assert shutil.which("bash")
     page = tutorial.PAGE.read_text()
     assert WITHOUT_STORAGE in page
     with shell(tmp_path) as person:
