@@ -106,6 +106,21 @@ async def test_who_names_a_version_gets_that_one(tmp_path: Path, http: aiohttp.C
         assert headers["x-viridian-slot"] == "green"
 
 
+async def test_a_later_order_to_close_connections_ends_it(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """As at the beginning of a step of a version that is tried again."""
+    directory = models.write_onnx_mlflow(tmp_path / "model")
+    async with (
+        running(directory, tmp_path, slot="blue") as champion,
+        running(directory, tmp_path, shadow_target=champion.url) as again,
+    ):
+        assert await forward(again, http) == 204
+        assert (await ask(again, http))[2]["x-viridian-slot"] == "blue"
+        order = proven("/connections/close", {"forSeconds": 1})
+        async with http.post(f"{again.management}/connections/close", **order) as response:
+            assert response.status == 204
+        assert (await ask(again, http))[2]["x-viridian-slot"] == "green"
+
+
 async def test_it_ends(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     directory = models.write_onnx_mlflow(tmp_path / "model")
     async with (

@@ -170,6 +170,8 @@ class Management:
 
     def _close(self, body: bytes) -> None:
         order = _CLOSE_ORDER.decode(body)
+        # Its users are to come back to it: the newest order counts.
+        self._inference.forwarding.close()
         self._connections.close_for(order.for_seconds, order.idle)
 
     def _forward(self, body: bytes) -> None:
