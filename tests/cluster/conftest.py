@@ -6,6 +6,7 @@ Every namespace enforces the restricted Pod Security Standard, so all that these
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,3 +156,12 @@ def served(operator: Operator, kube: Kube, registry: ClusterRegistry, namespace:
 def users(served: Deployed, kubectl: Kubectl) -> Users:
     """Steady users of the module's deployment."""
     return Users.start(kubectl)
+
+
+@pytest.fixture
+def deployed(kube: Kube, namespace: str, operator: Operator, request: pytest.FixtureRequest) -> Iterator[Deployed]:
+    """A ModelDeployment of the test's own; deleted at the end."""
+    name = re.sub(r"[^a-z]+", "-", request.node.name.lower().removeprefix("test_"))
+    one = Deployed(kube, namespace, name[-40:].strip("-"))
+    yield one
+    kube.delete(one.identity)

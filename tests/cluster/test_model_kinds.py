@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cluster.conftest import Operator
 from tests.support.exported_network import WEIGHTS, network
-from tests.support.kube import Kube
 from tests.support.libraries.environment import logged
 from tests.support.node.deployment import Deployed
 from tests.support.node.populations import Fitted
@@ -27,15 +24,6 @@ KINDS = {
     "LightGBM": "lightgbm_calibrated",
     "CatBoost": "catboost_two_classes_with_gaps",
 }
-
-
-@pytest.fixture
-def deployed(kube: Kube, namespace: str, operator: Operator, request: pytest.FixtureRequest) -> Iterator[Deployed]:
-    """A ModelDeployment of this test's own; deleted at the end."""
-    name = re.sub(r"[^a-z]+", "-", request.node.name.lower()).strip("-")[-20:].strip("-")
-    one = Deployed(kube, namespace, name)
-    yield one
-    kube.delete(one.identity)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import Operator
-from tests.support.kube import Kube, Object
+from tests.support.kube import Object
 from tests.support.node.deployment import Deployed
 from tests.support.node.registry import ClusterRegistry
 from viridian.training.signing import KEY_FILE, make_key
 
 NOT_ITS_DIGEST = f"sha256:{'0' * 64}"
-
-
-@pytest.fixture
-def deployed(kube: Kube, namespace: str, operator: Operator, request: pytest.FixtureRequest) -> Iterator[Deployed]:
-    """A ModelDeployment of this test's own; deleted at the end."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].rstrip("-")
-    one = Deployed(kube, namespace, name)
-    yield one
-    kube.delete(one.identity)
 
 
 def pod_was_never_ready(deployed: Deployed, slot: str) -> bool:

@@ -68,12 +68,7 @@ class ClusterRegistry:
             write_mlmodel(directory, {"sklearn": {"pickled_model": "model.pkl", "serialization_format": "cloudpickle"}})
             digest = bundle.seal(directory)
             source = tracking.log_model(run.info.run_id, directory, model, {TAG_DIGEST: digest})
-            self._client().create_registered_model(model)
-            made = self._client().create_model_version(
-                model, source, run.info.run_id, tags={TAG_DIGEST: digest}, model_id=source.rpartition("/")[2]
-            )
-            self._client().set_registered_model_alias(model, alias, made.version)
-        return str(made.version)
+        return self.register(model, source, run.info.run_id, digest, alias=alias)
 
     def tags(self, model: str, version: str) -> dict[str, str]:
         with self._environment():

@@ -29,6 +29,11 @@ class ServingChampion:
     compared: ComparedTrial | None = None
     revision: str = ""
 
+    @property
+    def exposure(self) -> Exposure | None:
+        """Since when its answers are compared; None where nobody knows."""
+        return self.compared.champion if self.compared is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedRevision:

@@ -47,7 +47,7 @@ class PodCounters:
         champion = look.subject.champion
         if champion is None or not champion.pods:
             return None
-        theirs = readings_of(look, champion.pods, champion.compared.champion if champion.compared else None)
+        theirs = readings_of(look, champion.pods, champion.exposure)
         if theirs.blind:
             return None
         bound = bound_of(metric)

@@ -69,9 +69,7 @@ def _is_spread(state: RolloutState) -> bool:
 
 def _answered_by_a_champion(look: Look) -> float | None:
     champion = look.subject.champion
-    if champion is None:
-        return None
-    return _answered_by_a_pod(look, champion.pods, champion.compared.champion if champion.compared else None)
+    return _answered_by_a_pod(look, champion.pods, champion.exposure) if champion is not None else None
 
 
 def _answered_by_a_pod(look: Look, pods: Sequence[PodTarget], exposure: Exposure | None) -> float | None:
