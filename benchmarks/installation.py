@@ -24,14 +24,13 @@ from demo.kubectl import Kubectl, wait_for
 from localcluster.binaries import program
 from release.chart import package
 from tests.support.container_registry import container_registry
+from tests.support.node.helm import Helm, settings
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT
 
 SYSTEM: Final = "viridian-system"
 MODELS: Final = "viridian-benchmark"
 RELEASE: Final = "viridian"
 CRDS: Final = ("crd/modeldeployments.viridian.dev", "crd/retrainpolicies.viridian.dev")
-IMAGES: Final = {"image.registry": "viridian", "image.tag": "dev", "collector.storage.persistent": "false"}
-"""The node has them loaded, and no storage class."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +60,12 @@ def routes(kubectl: Kubectl, charts: str) -> Iterator[Route]:
 
 
 def _release(name: str, kubectl: Kubectl, chart: Sequence[str], values: Mapping[str, str]) -> Route:
-    settings = [f"--set={key}={value}" for key, value in {**IMAGES, **values}.items()]
+    helm = Helm(kubectl)
     return Route(
         name,
-        lambda: _helm(kubectl, "install", RELEASE, *chart, *settings, "--create-namespace"),
-        lambda: _helm(kubectl, "uninstall", RELEASE, "--wait"),
+        lambda: helm("install", RELEASE, *chart, *settings(values), "--create-namespace"),
+        lambda: helm("uninstall", RELEASE, "--wait"),
     )
-
-
-def _helm(kubectl: Kubectl, *arguments: str) -> None:
-    where = (f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}")
-    done = subprocess.run([program("helm"), *arguments, *where], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"helm {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def seconds(route: Route, kubectl: Kubectl) -> float:

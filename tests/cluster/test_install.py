@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from demo.kubectl import Kubectl
-from localcluster.binaries import program
 from tests.cluster.conftest import Operator, restricted_namespace
 from tests.support.kube import Kube
 from tests.support.node.deployment import Deployed
+from tests.support.node.helm import Helm, settings
 from tests.support.node.registry import ClusterRegistry
 
 CHART = Path(__file__).parents[2] / "charts" / "viridian"
@@ -21,31 +19,10 @@ CRDS = ("modeldeployments.viridian.dev", "retrainpolicies.viridian.dev")
 RELEASE = "team-a"
 
 
-@dataclass(frozen=True)
-class Helm:
-    """helm in one namespace."""
-
-    kubectl: Kubectl
-
-    def __call__(self, *arguments: str) -> str:
-        where = (f"--kubeconfig={self.kubectl.kubeconfig}", f"--namespace={self.kubectl.namespace}")
-        done = subprocess.run(
-            [str(program("helm")), *arguments, *where], capture_output=True, text=True, check=False, timeout=180
-        )
-        assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def settings(self, **more: str) -> list[str]:
-        """The chart for this namespace alone, with the images of this checkout."""
-        values = {
-            "namespaces": f"{{{self.kubectl.namespace}}}",
-            "image.registry": "viridian",
-            "image.tag": "dev",
-            "collector.storage.persistent": "false",
-            "mlflow.uri": "http://mlflow.viridian-demo:5000",
-            **more,
-        }
-        return [f"--set={key}={value}" for key, value in values.items()]
+def values(namespace: str, **more: str) -> list[str]:
+    """The chart's settings for this namespace alone."""
+    mlflow = {"mlflow.uri": "http://mlflow.viridian-demo:5000"}
+    return settings({"namespaces": f"{{{namespace}}}", **mlflow, **more})
 
 
 def refusals(log: str) -> list[str]:
@@ -77,7 +54,7 @@ def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
     version = registry.publish(mine.registered)
     with operator.away(), restricted_namespace(kube, "not-mine") as elsewhere, crds_given_back(cluster):
         # The kinds are there already, from `kubectl apply -k`: the release takes them over.
-        helm("install", RELEASE, str(CHART), *helm.settings(), "--take-ownership", "--force-conflicts", "--wait")
+        helm("install", RELEASE, str(CHART), *values(namespace), "--take-ownership", "--force-conflicts", "--wait")
         foreign = Deployed(kube, elsewhere, "by-uri")
         for one in (foreign, mine):
             one.apply(model=registry.place(mine.registered, version))
@@ -87,7 +64,7 @@ def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
         name = f"{RELEASE}-viridian-operator"
         assert refusals(kubectl("logs", "-l", f"app.kubernetes.io/instance={RELEASE}", "--tail=-1")) == []
 
-        helm("upgrade", RELEASE, str(CHART), *helm.settings(workers="2"), "--force-conflicts", "--wait")
+        helm("upgrade", RELEASE, str(CHART), *values(namespace, workers="2"), "--force-conflicts", "--wait")
         environment = kubectl("get", "deployment", name, "-o", "jsonpath={.spec.template.spec.containers[0].env}")
         assert {"name": "VIRIDIAN_WORKERS", "value": "2"} in json.loads(environment)
         # The upgraded operator works, and the pod from before is still among those that serve.

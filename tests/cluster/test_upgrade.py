@@ -10,10 +10,11 @@ import pytest
 from demo.kubectl import Kubectl
 from localcluster.paths import REPOSITORY
 from tests.cluster.conftest import Operator
-from tests.cluster.test_install import CHART, RELEASE, Helm, crds_given_back
+from tests.cluster.test_install import CHART, RELEASE, crds_given_back, values
 from tests.support.kube import Kube
 from tests.support.node import previous
 from tests.support.node.deployment import Deployed
+from tests.support.node.helm import Helm
 from tests.support.node.registry import ClusterRegistry
 from tests.support.node.users import Users
 
@@ -55,8 +56,9 @@ def test_an_upgrade_costs_users_no_request_and_models_no_pod(
 ) -> None:
     helm, churn = Helm(kubectl), Deployed(kube, namespace)
     first, second = (registry.place(churn.registered, registry.publish(churn.registered)) for _ in range(2))
-    today = [*helm.settings(), f"--set=serverImage.repository={SAME_IMAGE}", "--force-conflicts", "--wait"]
-    before = [*helm.settings(), f"--set=image.repository={previous.REPOSITORY_OF_IMAGE}", "--force-conflicts", "--wait"]
+    flags = [*values(namespace), "--force-conflicts", "--wait"]
+    today = [*flags, f"--set=serverImage.repository={SAME_IMAGE}"]
+    before = [*flags, f"--set=image.repository={previous.REPOSITORY_OF_IMAGE}"]
     with operator.away():
         helm("install", RELEASE, str(chart_before), *before, "--take-ownership")
         churn.apply(model=first)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +18,7 @@ from localcluster.ports import free_port
 from tests.support.debian import ALERTMANAGER, PROMETHEUS
 from tests.support.kube import eventually
 from tests.support.stack.server import served
+from tests.support.web_server import QuietHandler, web_server
 
 HASTE: Final = 60
 """A minute of the rules is a second of a test."""
@@ -123,7 +122,7 @@ def _alertmanager(receiver: str) -> dict[str, Any]:
 def _receiver(handed_on: list[dict[str, Any]]) -> Iterator[str]:
     """The address of a webhook."""
 
-    class Webhook(BaseHTTPRequestHandler):
+    class Webhook(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             handed_on.extend(json.loads(body)["alerts"])
@@ -131,14 +130,5 @@ def _receiver(handed_on: list[dict[str, Any]]) -> Iterator[str]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
-        thread = threading.Thread(target=server.serve_forever, name="webhook")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with web_server(Webhook) as address:
+        yield f"{address}/"

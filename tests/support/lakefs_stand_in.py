@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests.support.web_server import QuietHandler, web_server
 
 KEY_ID: Final = "AKIDEXAMPLE"
 KEY: Final = "wJalrXUtnFEMI"
@@ -98,7 +98,7 @@ def lakefs_stand_in() -> Iterator[LakefsStandIn]:
     known = LakefsStandIn()
     login = f"Basic {base64.b64encode(f'{KEY_ID}:{KEY}'.encode()).decode()}"
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             given = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -119,11 +119,5 @@ def lakefs_stand_in() -> Iterator[LakefsStandIn]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        known.address = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with web_server(Handler) as known.address:
         yield known
-        server.shutdown()

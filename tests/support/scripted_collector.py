@@ -6,11 +6,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import msgspec
 
+from tests.support.web_server import QuietHandler, web_server
 from viridian.api.feedback import PredictionBatch, ProfileWindow
 
 
@@ -29,7 +28,7 @@ class ScriptedCollector:
     seen: list[tuple[str, bytes, str | None]] = field(default_factory=list)
     """Path, body and token of each request."""
     changed: threading.Condition = field(default_factory=threading.Condition)
-    port: int = 0
+    url: str = ""
 
     def next(self, path: str, body: bytes) -> tuple[int, dict[str, str]]:
         """Status and headers of the next answer."""
@@ -51,10 +50,6 @@ class ScriptedCollector:
             assert self.changed.wait_for(condition, timeout=60)
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
     def batches(self) -> list[PredictionBatch]:
         """With all rows in `rows`, in whichever form they came."""
         found = [msgspec.json.decode(body, type=PredictionBatch) for path, body, _ in self.seen if "predict" in path]
@@ -73,7 +68,7 @@ def scripted_collector() -> Iterator[ScriptedCollector]:
     """It listens on a free port of this computer until the end."""
     collector = ScriptedCollector()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -93,17 +88,5 @@ def scripted_collector() -> Iterator[ScriptedCollector]:
             self.end_headers()
             self.wfile.write(said)
 
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    collector.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with web_server(Handler) as collector.url:
         yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
+
+from tests.support.web_server import QuietHandler, web_server
 
 PREFIX: Final = "/rest/api/3"
 _ISSUE: Final = re.compile(rf"^{PREFIX}/issue/([A-Z]+-\d+)(/transitions)?$")
@@ -100,7 +100,7 @@ def _shown(key: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
 def jira(project: JiraProject, authorization: str) -> Iterator[str]:
     """Its address without a path. Requests need this header."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, answer = 401, None
@@ -122,15 +122,5 @@ def jira(project: JiraProject, authorization: str) -> Iterator[str]:
         def do_PUT(self) -> None:
             self._answer()
 
-        def log_message(self, format: str, *arguments: Any) -> None:
-            """Nothing: the project remembers what was asked."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, name="Jira")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with web_server(Handler) as address:
+        yield address

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.support.collecting import START, Stand, batch, collecting, prediction, regression
+from tests.support.web_server import QuietHandler, web_server
 from viridian.cli.cluster_client import ClusterProblem
 from viridian.cli.collector_way import CollectorWay, pod_port
 from viridian.cli.label_command import labelled
@@ -73,24 +72,17 @@ async def test_a_person_without_the_right_learns_which_one_is_missing(stand: Sta
         await labels(stand, token="nobody")
 
 
-class _Echo(BaseHTTPRequestHandler):
+class _Echo(QuietHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
         self.wfile.write(f"{self.path} {self.headers['Authorization']}".encode())
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), _Echo) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/behind"
-        server.shutdown()
-        thread.join()
+    with web_server(_Echo) as address:
+        yield f"{address}/behind"
 
 
 def test_the_address_may_have_a_path_and_the_token_goes_along(address: str) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.support.snapshots import NOW, SETTINGS, model, snapshot
+from tests.support.web_server import QuietHandler, web_server
 from viridian.api.address import secret_address
 from viridian.api.model_source import ModelSignature
 from viridian.api.modeldeployment import Server
@@ -42,24 +41,14 @@ def ready_after(requests: int) -> Iterator[tuple[int, list[str]]]:
     """A server that is ready when it is asked for the so-manieth time: its port, and what it was asked."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(200 if len(asked) >= requests else 503)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port, asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with web_server(Handler) as address:
+        yield int(address.rpartition(":")[2]), asked
 
 
 def fragment(**server: Any) -> Object:

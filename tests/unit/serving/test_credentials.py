@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import http.client
 import io
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.support.web_server import QuietHandler, web_server
 from viridian.api.origins import artifact_origin, origin_of
 from viridian.serving.errors import FetchFailed
 from viridian.serving.fetch.main import fetch, parse
@@ -29,17 +28,21 @@ CREDENTIALS = [
 class Listener:
     """Remembers every request that arrives."""
 
-    port: int = 0
+    url: str = ""
     heads: list[dict[str, str]] = field(default_factory=list)
     location: str = ""
     """Where it sends everybody."""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
 
 @contextmanager
 def listening() -> Iterator[Listener]:
     heard = Listener()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             heard.heads.append({key.lower(): value for key, value in self.headers.items()})
             self.send_response(302 if heard.location else 404)
@@ -48,16 +51,8 @@ def listening() -> Iterator[Listener]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        heard.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with web_server(Handler) as heard.url:
         yield heard
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -117,8 +112,8 @@ def test_another_scheme_of_the_same_host_is_another_origin(tmp_path: Path, liste
 def test_where_the_server_redirects_gets_none(
     tmp_path: Path, tracking: Listener, listener: Listener, credentials: dict[str, str]
 ) -> None:
-    tracking.location = f"http://127.0.0.1:{listener.port}/elsewhere"
-    failure(tmp_path, "mlflow-artifacts:/1/a", f"http://127.0.0.1:{tracking.port}", credentials)
+    tracking.location = f"{listener.url}/elsewhere"
+    failure(tmp_path, "mlflow-artifacts:/1/a", tracking.url, credentials)
     assert ["authorization" in head for head in tracking.heads] == [True]
     assert ["authorization" in head for head in listener.heads] == [False]
 
@@ -127,7 +122,7 @@ def test_where_the_server_redirects_gets_none(
 @pytest.mark.parametrize("query", ["", "?X-Amz-Signature=s3cret"])
 def test_an_archive_gets_none(tmp_path: Path, listener: Listener, query: str, credentials: dict[str, str]) -> None:
     """Not even from the tracking server: what may be read there is read through its artifact proxy."""
-    address = f"http://127.0.0.1:{listener.port}"
+    address = listener.url
     said = failure(tmp_path, f"{address}/m.tar.gz{query}", address, credentials)
     assert "s3cret" not in said
     assert ["authorization" in head for head in listener.heads] == [False]
@@ -136,14 +131,14 @@ def test_an_archive_gets_none(tmp_path: Path, listener: Listener, query: str, cr
 def test_a_caller_that_asks_for_another_origin_gets_none(listener: Listener) -> None:
     transfer = Transfer(0, 1, CREDENTIALS[0], trusted=origin_of("http://mlflow.example:5000"))
     with pytest.raises(FetchFailed):
-        transfer.text(f"http://127.0.0.1:{listener.port}/", authorize=True)
+        transfer.text(f"{listener.url}/", authorize=True)
     assert ["authorization" in head for head in listener.heads] == [False]
 
 
 @pytest.mark.parametrize("location", ["ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1"])
 def test_a_redirect_to_no_http_is_refused(tmp_path: Path, listener: Listener, location: str) -> None:
     listener.location = location
-    address = f"http://127.0.0.1:{listener.port}"
+    address = listener.url
     said = failure(tmp_path, f"{address}/m.tar.gz", address, {})
     assert any(words in said for words in ("which is not followed", "is not allowed"))
 

@@ -7,16 +7,15 @@ import json
 import subprocess
 import sys
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from tests.support import models
+from tests.support.web_server import QuietHandler, web_server
 from viridian.api import manifest
 from viridian.api.rejections import ModelRejection
 from viridian.serving.errors import FetchFailed
@@ -33,16 +32,12 @@ class Artifacts:
     """What the artifact proxy speaks, over a real socket. `trouble` says what goes wrong with which request."""
 
     directory: Path
-    port: int = 0
+    url: str = ""
     trouble: dict[int, int] = field(default_factory=dict)
     always: int | None = None
     asked: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     extra: list[dict[str, object]] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def answer(self, path: str) -> bytes | None:
         parts = urlsplit(path)
@@ -65,7 +60,7 @@ CUT = -1
 def artifacts(tmp_path: Path) -> Iterator[Artifacts]:
     served = Artifacts(tmp_path / "served")
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
             served.authorizations.append(self.headers["Authorization"])
@@ -78,16 +73,8 @@ def artifacts(tmp_path: Path) -> Iterator[Artifacts]:
             if status == 200 and body:
                 self.wfile.write(body[: len(body) // 2] if trouble == CUT else body)
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        served.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with web_server(Handler) as served.url:
         yield served
-        server.shutdown()
-        thread.join()
 
 
 def settings(tmp_path: Path, uri: str, digest: str = "", mlflow: str = "", **more: str) -> FetchSettings:
@@ -134,7 +121,7 @@ def test_a_version_comes_whole_from_mlflow(tmp_path: Path, artifacts: Artifacts,
 def test_an_address_inside_the_uri_may_name_the_tracking_server(
     tmp_path: Path, artifacts: Artifacts, version: str
 ) -> None:
-    uri = f"mlflow-artifacts://127.0.0.1:{artifacts.port}/{ROOT}"
+    uri = f"{artifacts.url.replace('http', 'mlflow-artifacts')}/{ROOT}"
     fetch(settings(tmp_path, uri, version, artifacts.url), {"MLFLOW_TRACKING_TOKEN": "t"})
     assert set(artifacts.authorizations) == {"Bearer t"}
 

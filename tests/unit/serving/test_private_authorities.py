@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import http.server
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.certificates import Authority
+from tests.support.web_server import QuietHandler, web_server
 from viridian.serving.errors import FetchFailed
 from viridian.serving.fetch.transfer import Transfer
 
@@ -22,22 +21,15 @@ def server(tmp_path: Path) -> Iterator[str]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
 
-    class Answers(http.server.BaseHTTPRequestHandler):
+    class Answers(QuietHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", "5")
             self.end_headers()
             self.wfile.write(b"model")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    served.socket = context.wrap_socket(served.socket, server_side=True)
-    threading.Thread(target=served.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"https://127.0.0.1:{served.server_address[1]}/m"
-    served.shutdown()
-    served.server_close()
+    with web_server(Answers, tls=context) as address:
+        yield f"{address}/m"
 
 
 def test_a_private_authority_is_trusted(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

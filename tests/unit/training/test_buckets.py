@@ -7,17 +7,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.support.lakefs_stand_in import LakefsStandIn, lakefs_stand_in
+from tests.support.web_server import QuietHandler, web_server
 from viridian.training.resolve_data import resolve
 from viridian.training.resolvers.resolved_data import CannotResolve
 
@@ -141,7 +140,7 @@ def test_a_package_of_quilt_is_its_top_hash(bucket: Bucket) -> None:
 # ---- a bucket with versions
 
 
-class Versioned(SimpleHTTPRequestHandler):
+class Versioned(QuietHandler, SimpleHTTPRequestHandler):
     """Answers as S3 does about an object with two versions, of which the later one is the current one."""
 
     def end_headers(self) -> None:
@@ -150,25 +149,11 @@ class Versioned(SimpleHTTPRequestHandler):
         self.send_header("ETag", f'"etag-of-{asked}"')
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
-
-
-@contextmanager
-def serving(handler: object) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)  # type: ignore[arg-type]
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
 
 def test_in_a_bucket_with_versions_the_revision_is_a_version(tmp_path: Path, login: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.csv").write_text("abc")
-    with serving(partial(Versioned, directory=str(tmp_path))) as address:
+    with web_server(partial(Versioned, directory=str(tmp_path))) as address:
         login.setenv("AWS_ENDPOINT_URL", address)
         for revision, version in (("", "v2"), ("v2", "v2"), ("v1", "v1")):
             found = resolve("s3://data/train.csv", revision)

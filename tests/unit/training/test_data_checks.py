@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from tests.support.web_server import web_server
 from tests.unit.retraining.world import World, policy, stage_spec
 from viridian.api.data_checks import DataCheck
 from viridian.api.stage import MAX_REPORT_BYTES, ExitCode, parse_report
@@ -328,13 +328,8 @@ def test_before_the_first_feedback_checks_of_columns_hold(report: Path, monkeypa
 
 def test_rows_are_downloaded_over_http(tmp_path: Path, report: Path) -> None:
     saved(fresh(good()), tmp_path, "parquet")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        assert check_data.main([f"http://127.0.0.1:{server.server_port}/rows.parquet"]) == ExitCode.DONE
-    finally:
-        server.shutdown()
-        server.server_close()
+    with web_server(partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as address:
+        assert check_data.main([f"{address}/rows.parquet"]) == ExitCode.DONE
 
 
 def test_checks_that_cannot_be_read_are_a_mistake_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pandas
 import pytest
 
+from tests.support.web_server import QuietHandler, web_server
 from viridian.training import feedback
 
 TOKEN = "of this pod"
@@ -22,7 +21,7 @@ TOKEN = "of this pod"
 def collector(content: bytes) -> Iterator[str]:
     """Gives the bytes to whoever shows the token; the address of the file."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             known = self.headers["Authorization"] == f"Bearer {TOKEN}"
             self.send_response(200 if known else 403)
@@ -30,17 +29,8 @@ def collector(content: bytes) -> Iterator[str]:
             if known:
                 self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/rows.parquet"
-        finally:
-            server.shutdown()
-            thread.join()
+    with web_server(Handler) as address:
+        yield f"{address}/rows.parquet"
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
+from tests.support.web_server import QuietHandler, web_server
 from viridian.api.stage import ExitCode, parse_report
 from viridian.training import check_data
 from viridian.training import resolve_data as command
@@ -55,7 +55,7 @@ def test_a_folder_is_its_files_by_name_and_content(tmp_path: Path) -> None:
     assert resolve(str(tmp_path / "rows"), "").digest != first
 
 
-class Versioned(SimpleHTTPRequestHandler):
+class Versioned(QuietHandler, SimpleHTTPRequestHandler):
     """Answers as a bucket with versions does."""
 
     version = "3HL4kqtJvjVBH40Nrjfkd"
@@ -64,23 +64,14 @@ class Versioned(SimpleHTTPRequestHandler):
         self.send_header("x-amz-version-id", self.version)
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
-
 
 @pytest.mark.parametrize("handler", [SimpleHTTPRequestHandler, Versioned])
 def test_a_file_of_a_web_server_is_its_content(tmp_path: Path, handler: type[SimpleHTTPRequestHandler]) -> None:
     (tmp_path / "train.csv").write_text("abc")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path)))
-    Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with web_server(partial(handler, directory=str(tmp_path))) as address:
         found = resolve(f"{address}/train.csv", "")
         with pytest.raises(CannotResolve, match="404"):
             resolve(f"{address}/none.csv", "")
-    finally:
-        server.shutdown()
-        server.server_close()
     assert found.digest == SHA_OF_ABC
     assert found.revision == (Versioned.version if handler is Versioned else SHA_OF_ABC)
 
@@ -286,14 +277,11 @@ def test_what_dvc_tracks_is_read_from_its_remote(
     rows = stored(remote, b"a,b\n5,6\n", version=version)
     listing = json.dumps([{"md5": rows, "relpath": "day/1.csv"}]).encode()
     folder = stored(remote, listing, folder=True, version=version)
-    handler = partial(Versioned, directory=str(remote))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as web_server:
-        Thread(target=web_server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{web_server.server_port}" if over_the_web else str(remote)
+    with web_server(partial(Versioned, directory=str(remote))) as address:
+        url = address if over_the_web else str(remote)
         commit = with_remote(repository, url, one=rows, all=f"{folder}.dir")
         one = fetch(f"dvc+{server}//data/one", commit, fresh(tmp_path, "one"))
         everything = fetch(f"dvc+{server}//data/all", commit, fresh(tmp_path, "all"))
-        web_server.shutdown()
     assert one.read_bytes() == (everything / "day" / "1.csv").read_bytes() == b"a,b\n5,6\n"
 
 
