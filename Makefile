@@ -24,7 +24,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test oldest stack stack-together argocd tutorial stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test oldest stack stack-together argocd flux pytorch tutorial stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
@@ -35,9 +35,10 @@ test: check set-up ## all tests: on a real API server, a real MLflow, a real nod
 	due="$(if $(filter tests,$(TESTS)),$$($(BIN)/python -m tests.support.stack.selected due))" && \
 	  $(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS) $$due
 
-OLDEST := tests/api/test_crds.py tests/api/test_wrong_manifests.py
-oldest: $(VENV)/.stamp ## kinds and their rules on the API server of Kubernetes 1.30, built from its source
-	VIRIDIAN_OLDEST_KUBERNETES=1 $(PYTEST) $(FLAGS) $(OLDEST)
+OLDEST := crds wrong_manifests admission governance
+OLDEST_OPERATOR := rollouts training_runs stages commands deletion autoscalers
+oldest: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## kinds, rules, admission policies and the operator on the control plane of Kubernetes 1.30, built from its source
+	VIRIDIAN_OLDEST_KUBERNETES=1 $(PYTEST) $(FLAGS) $(OLDEST:%=tests/api/test_%.py) $(OLDEST_OPERATOR:%=tests/api/operator/test_%.py)
 
 stack: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)
@@ -49,6 +50,13 @@ stack-together: $(VENV)/.stamp ## DVC, Evidently, Feast, MLflow and Airflow in o
 
 argocd: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a real Argo CD applies models and steers their rollouts, and docs/argocd.md from what it did
 	$(PYTEST) --verbose --record-stack $(FLAGS) tests/stack/test_argo_cd.py && $(BIN)/python -m docs.scripts.argo_cd
+
+flux: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a real Flux applies models and installs the operator; its build takes minutes, once
+	$(PYTEST) --verbose $(FLAGS) tests/stack/test_flux.py
+
+pytorch: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## a network that PyTorch trains is exported, served by a real node and taken back; PyTorch comes from Debian
+	$(BIN)/python -m tests.support.libraries.pytorch
+	$(PYTEST) --verbose $(FLAGS) tests/cluster/test_model_kinds.py -k pytorch
 
 tutorial: $(VENV)/.stamp $(CLI_VENV)/.installed ## docs/tutorial.md on a node that is not there before, and the page from what its commands print
 	$(PYTEST) --verbose --record-tutorial $(FLAGS) tests/stack/test_tutorial_on_a_node.py

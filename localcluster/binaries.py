@@ -89,6 +89,8 @@ ACTIONLINT = Group("actionlint")
 ALERTMANAGER = Group("alertmanager")
 VERSITYGW = Group("versitygw")
 ARGO_CD = Group("argo-cd")
+_FLUX = Group("flux")
+_FLUX_HELM = Group("flux-helm")
 
 # In the order of building: the API server's parts first, so that it can start while the rest still builds.
 CATALOGUE: tuple[Binary, ...] = (
@@ -113,10 +115,15 @@ CATALOGUE: tuple[Binary, ...] = (
     Binary("act", ACT, "github.com/nektos/act"),
     Binary("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),
     Binary("kube-apiserver-oldest", OLDEST_KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
+    Binary("kube-controller-manager-oldest", OLDEST_KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    Binary("kube-scheduler-oldest", OLDEST_KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
     Binary("alertmanager", ALERTMANAGER, "github.com/prometheus/alertmanager/cmd/alertmanager"),
     Binary("versitygw", VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
     # Command line, server, repo server and controllers in one: its name says which it is.
     Binary("argocd", ARGO_CD, "github.com/argoproj/argo-cd/v3/cmd"),
+    Binary("source-controller", _FLUX, "github.com/fluxcd/source-controller"),
+    Binary("kustomize-controller", _FLUX, "github.com/fluxcd/kustomize-controller"),
+    Binary("helm-controller", _FLUX_HELM, "github.com/fluxcd/helm-controller"),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
@@ -129,11 +136,13 @@ LUA = ("glua",)
 """The interpreter that Argo CD has built in."""
 STACK = ("act", "actionlint", "alertmanager", "versitygw")
 """What runs and checks the examples of systems beside the operator: `make stack`."""
-OLDEST = ("etcd", "kube-apiserver-oldest", "kubectl")
-"""The API server of the oldest supported release, alone: `make oldest`."""
+OLDEST = ("etcd", "kube-apiserver-oldest", "kube-controller-manager-oldest", "kube-scheduler-oldest", "kubectl")
+"""The control plane of the oldest supported release: `make oldest`."""
 GITOPS = ("argocd",)
 """What applies the models of a Git repository: `make argocd`."""
-ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, *GITOPS, "kube-apiserver-oldest")
+FLUX = ("source-controller", "kustomize-controller", "helm-controller")
+"""The same by Flux: `make flux`."""
+ON_DEMAND = (*BASELINES, *GATEWAY, *LUA, *STACK, *GITOPS, *FLUX, *(name for name in OLDEST if name.endswith("-oldest")))
 """What is built only when somebody asks for it by name."""
 
 

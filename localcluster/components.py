@@ -104,9 +104,9 @@ def etcd(layout: Layout) -> list[str]:
     ]
 
 
-def kube_apiserver(layout: Layout, extra: Sequence[str] = (), *, binary: str = "kube-apiserver") -> list[str]:
+def kube_apiserver(layout: Layout, extra: Sequence[str] = (), *, release: str = "") -> list[str]:
     return [
-        program(binary),
+        program(f"kube-apiserver{release}"),
         f"--bind-address={layout.address}",
         f"--advertise-address={layout.address}",
         f"--secure-port={layout.api_port}",
@@ -134,9 +134,9 @@ def kube_apiserver(layout: Layout, extra: Sequence[str] = (), *, binary: str = "
     ]
 
 
-def kube_controller_manager(layout: Layout) -> list[str]:
+def kube_controller_manager(layout: Layout, *, release: str = "") -> list[str]:
     return [
-        program("kube-controller-manager"),
+        program(f"kube-controller-manager{release}"),
         *_quiet_client(layout, "kube-controller-manager"),
         "--use-service-account-credentials",
         f"--service-account-private-key-file={layout.pki('service-account.key')}",
@@ -147,8 +147,8 @@ def kube_controller_manager(layout: Layout) -> list[str]:
     ]
 
 
-def kube_scheduler(layout: Layout) -> list[str]:
-    return [program("kube-scheduler"), *_quiet_client(layout, "kube-scheduler")]
+def kube_scheduler(layout: Layout, *, release: str = "") -> list[str]:
+    return [program(f"kube-scheduler{release}"), *_quiet_client(layout, "kube-scheduler")]
 
 
 def _quiet_client(layout: Layout, name: str) -> tuple[str, ...]:

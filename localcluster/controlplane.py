@@ -39,9 +39,9 @@ class ControlPlane:
     """A running control plane; `start` (or `with`) begins it, `stop` leaves neither process nor file."""
 
     def __init__(self, apiserver_flags: Sequence[str] = (), *, oldest: bool = False) -> None:
-        """`oldest`: the API server of the oldest supported release in the place of the newest, and no controllers."""
+        """`oldest`: of the oldest supported release in the place of the newest; etcd and kubectl are the same."""
         self._flags = tuple(apiserver_flags)
-        self._oldest = oldest
+        self._release, self._programs = ("-oldest", OLDEST) if oldest else ("", CONTROL_PLANE)
         self._layout: Layout | None = None
 
     def __enter__(self) -> ControlPlane:
@@ -77,7 +77,7 @@ class ControlPlane:
 
     def start(self) -> ControlPlane:
         """Begin and return when the API server is ready and the default namespace has its service account."""
-        ensure(OLDEST if self._oldest else CONTROL_PLANE)
+        ensure(self._programs)
         sweep()
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
@@ -104,8 +104,8 @@ class ControlPlane:
     def start_apiserver(self) -> None:
         """Start the API server on the port it had and return when it is ready."""
         layout = self.layout
-        binary = "kube-apiserver-oldest" if self._oldest else "kube-apiserver"
-        process = self._spawn("kube-apiserver", components.kube_apiserver(layout, self._server_flags(), binary=binary))
+        command = components.kube_apiserver(layout, self._server_flags(), release=self._release)
+        process = self._spawn("kube-apiserver", command)
         until(
             "the API server's readiness",
             lambda: answers(f"{layout.server}/readyz", layout.identity),
@@ -149,15 +149,14 @@ class ControlPlane:
         components.create_credentials(layout)
         self._spawn("etcd", components.etcd(layout))
         self.start_apiserver()
-        if self._oldest:
-            return
         self._start_controller_manager()
-        self._spawn("kube-scheduler", components.kube_scheduler(layout))
+        self._spawn("kube-scheduler", components.kube_scheduler(layout, release=self._release))
         account = f"{layout.server}/api/v1/namespaces/default/serviceaccounts/default"
         until("the default service account", lambda: answers(account, layout.identity), START_SECONDS)
 
     def _start_controller_manager(self) -> None:
-        self._spawn("kube-controller-manager", components.kube_controller_manager(self.layout))
+        command = components.kube_controller_manager(self.layout, release=self._release)
+        self._spawn("kube-controller-manager", command)
 
     def _server_flags(self) -> tuple[str, ...]:
         # The Service `kubernetes` may not point at 127.0.0.1, and without pods nobody needs it.

@@ -18,6 +18,7 @@ from tests.support import kube as support
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.kube import Kube, Kubectl, Object, condition
 from tests.support.operator_process import OperatorProcess
+from viridian.api.crd import UNSEEN
 from viridian.api.names import API_VERSION, MODEL_DEPLOYMENT, REVISION_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,8 +46,9 @@ class Stage:
         return model(self.namespace, **spec)
 
     def status_of(self, target: Object) -> Object:
+        """What the operator has written; empty until then."""
         status: Object = self.kube.read(target).get("status") or {}
-        return status
+        return status if status.get("observedGeneration") != UNSEEN else {}
 
     def deployed(self, target: Object) -> Object | None:
         """The first slot's Deployment, once the status speaks of it too."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 
 from tests.support.exported_network import WEIGHTS, network
+from tests.support.libraries import pytorch
 from tests.support.libraries.environment import logged
 from tests.support.node.deployment import Deployed
 from tests.support.node.populations import Fitted
@@ -53,6 +55,24 @@ def test_a_graph_that_was_made_elsewhere_serves_and_is_taken_back(
 
     asked = {"columns": list(rows.columns), "data": rows[40:].to_numpy().tolist()}
     serves_and_is_taken_back(deployed, registry, publish, asked, classes[40:].tolist())
+
+
+@pytest.mark.skipif(pytorch.PYTORCH.is_missing(), reason="`make pytorch` installs PyTorch and runs this")
+def test_a_network_of_pytorch_serves_and_is_taken_back(
+    deployed: Deployed, registry: ClusterRegistry, tmp_path: Path
+) -> None:
+    report = pytorch.exported(tmp_path)
+    rows = pd.DataFrame(np.array(report["rows"], np.float32), columns=["age", "spend", "visits"])
+    classes, learnt = pd.Series(report["classes"]), 500
+    assert (classes[learnt:] == report["answers"][learnt:]).mean() > 0.9, "it has learnt something"
+    graph = onnx.load(tmp_path / "network.onnx")
+    network = Fitted(graph, (rows[:learnt], classes[:learnt]), (rows[learnt:], classes[learnt:]))
+
+    def publish() -> str:
+        return registry.publish_fitted(deployed.registered, network)
+
+    asked = {"columns": list(rows.columns), "data": rows[learnt:].to_numpy().tolist()}
+    serves_and_is_taken_back(deployed, registry, publish, asked, report["answers"][learnt:])
 
 
 def serves_and_is_taken_back(

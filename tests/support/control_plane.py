@@ -19,7 +19,7 @@ from viridian.api.names import API_VERSION
 SMALLEST = (model_deployment, retrain_policy)
 """The smallest useful manifest of each kind."""
 OLDEST = "VIRIDIAN_OLDEST_KUBERNETES"
-"""Where this variable is set, tests run on the API server of the oldest supported release, without controllers."""
+"""Where this variable is set, tests run on the control plane of the oldest supported release."""
 of_newest = pytest.mark.skipif(OLDEST in os.environ, reason="needs a newer release")
 
 
@@ -42,9 +42,8 @@ def kube(control_plane: ControlPlane) -> Iterator[Kube]:
     with client(control_plane.kubeconfig) as kube:
         for kind in crd.KINDS:
             install(kube, kind)
-        if OLDEST not in os.environ:
-            control_plane.restart_controller_manager()
-            until_garbage_is_collected(kube)
+        control_plane.restart_controller_manager()
+        until_garbage_is_collected(kube)
         yield kube
 
 

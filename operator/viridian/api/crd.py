@@ -33,6 +33,9 @@ from viridian.api.structural import Schema, struct_schema
 from viridian.api.workflow import WORKFLOW_PATHS
 
 HEADER: Final = "# Written by `python -m viridian.api.crd` from the types in operator/viridian/api: edit those.\n"
+UNSEEN: Final = -1
+"""The generation that the status of an object answers which no operator has looked at: none. Who waits by kstatus, such
+as Flux, takes an object without any status for one that is as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +214,8 @@ def root_schema(kind: CustomKind) -> Schema:
     }
     if status is not None:
         text = "The world as last seen; only the operator writes it."
-        schema["properties"]["status"] = {"description": text, **status}
+        status["properties"]["observedGeneration"]["default"] = UNSEEN
+        schema["properties"]["status"] = {"description": text, **status, "default": {}}
     if kind.name_rule is not None:
         schema[VALIDATIONS] = [kind.name_rule.render()]
     return schema

@@ -190,7 +190,9 @@ class RouteStatus(Struct, frozen=True, kw_only=True):
 class ModelDeploymentStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
-    observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
+    observed_generation: (
+        Annotated[int, doc("Generation of the spec that this status answers; -1 until the operator has looked.")] | None
+    ) = None
     champion: Annotated[SlotStatus, doc("Who serves the users.")] | None = None
     challenger: Annotated[ChallengerStatus, doc("Who is on trial.")] | None = None
     next: Annotated[NextStatus, doc("Who waits for the end of the champion's probation.")] | None = None

@@ -136,7 +136,9 @@ class TriggerStatus(Struct, frozen=True, kw_only=True):
 class RetrainPolicyStatus(Struct, frozen=True, kw_only=True):
     """The world as last seen: a cache, rebuilt when deleted."""
 
-    observed_generation: Annotated[int, doc("Generation of the spec that this status answers.")] | None = None
+    observed_generation: (
+        Annotated[int, doc("Generation of the spec that this status answers; -1 until the operator has looked.")] | None
+    ) = None
     active_run: Annotated[ActiveRun, doc("The run at work.")] | None = None
     last_run: Annotated[FinishedRun, doc("The newest finished run.")] | None = None
     stages: Annotated[

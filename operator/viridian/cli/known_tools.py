@@ -102,7 +102,7 @@ KNOWN_TOOLS: Final = (
     _maintained("MLflow", "registry, runs and webhooks", ToolConnection.TESTED, "mlflow"),
     _maintained("Git", "`data.uri: git+…`", ToolConnection.TESTED, "git+"),
     _maintained("Argo CD", "health and actions in Lua (`manifests/argocd`)", ToolConnection.TESTED),
-    _maintained("Flux", "conditions as kstatus reads them", ToolConnection.NOT_TESTED),
+    _maintained("Flux", "conditions as kstatus reads them", ToolConnection.TESTED),
     _maintained("Velero", "restored objects are adopted", ToolConnection.SHAPE_TESTED),
     KnownTool(
         name="DVC",

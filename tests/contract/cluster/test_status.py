@@ -12,6 +12,9 @@ from tests.contract.cluster.manifests import (
 from tests.contract.cluster.world import World, read, version
 from viridian.ports.cluster import ClusterConflict, ClusterRefused, Object
 
+UNSEEN = {"observedGeneration": -1}
+"""The default of the kind."""
+
 
 class TestStatus:
     async def test_is_written_apart_from_the_spec(self, world: World) -> None:
@@ -38,7 +41,7 @@ class TestStatus:
 
     async def test_a_status_sent_with_the_spec_is_not_taken(self, world: World) -> None:
         sent = {**model_deployment(world.namespace), "status": {"observedGeneration": 7}}
-        assert "status" not in await world.cluster.apply(sent, manager="kubectl")
+        assert (await world.cluster.apply(sent, manager="kubectl"))["status"] == UNSEEN
 
     async def test_what_is_left_out_goes(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
@@ -46,7 +49,7 @@ class TestStatus:
         await world.cluster.apply_status(self.status(made, conditions=both, observedGeneration=1), manager="s")
         after = await world.cluster.apply_status(self.status(made, conditions=both[:1]), manager="s")
         assert [found["type"] for found in after["status"]["conditions"]] == ["Ready"]
-        assert "observedGeneration" not in after["status"]
+        assert after["status"]["observedGeneration"] == -1
 
     async def test_managers_share_the_conditions_and_each_gives_up_its_own(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
@@ -65,7 +68,7 @@ class TestStatus:
         await world.cluster.apply_status(status, manager="former")
         await world.cluster.apply_status(self.status(made, replicas=1), manager="one")
         nothing = {name: value for name, value in self.status(made).items() if name != "status"}
-        assert (await world.cluster.apply_status(nothing, manager="former"))["status"] == {"replicas": 1}
+        assert (await world.cluster.apply_status(nothing, manager="former"))["status"] == {**UNSEEN, "replicas": 1}
 
     async def test_the_spec_leaves_it_alone(self, world: World) -> None:
         made = await world.cluster.apply(model_deployment(world.namespace), manager="kubectl")
@@ -86,7 +89,7 @@ class TestStatus:
         status["metadata"]["resourceVersion"] = version(made)
         with pytest.raises(ClusterConflict):
             await world.cluster.apply_status(status, manager="s")
-        assert "status" not in await read(world, made)
+        assert (await read(world, made))["status"] == UNSEEN
 
     async def test_a_uid_does_not_guard_it(self, world: World) -> None:
         """The server overlooks the metadata of a status; whoever wants to be sure sends the resourceVersion."""

@@ -15,8 +15,8 @@ from typing import Any, Final
 from benchmarks.environments import environment
 from localcluster.paths import REPOSITORY
 
-_PROGRAMS: Final = Path(__file__).parent / "programs"
-TRAINER: Final = _PROGRAMS / "train_models.py"
+PROGRAMS: Final = Path(__file__).parent / "programs"
+TRAINER: Final = PROGRAMS / "train_models.py"
 CASES: Final = re.findall(r"^@case\ndef (\w+)\(", TRAINER.read_text(), flags=re.M)
 """The program cannot be imported where the libraries are not."""
 SECONDS: Final = 600
@@ -31,7 +31,7 @@ def trained(folder: Path) -> dict[str, Any]:
 
 def logged(case: str, folder: Path, mlflow: str) -> dict[str, Any]:
     """One case of the program by `training.log`, in MLflow at that address: where it is, and the library's answers."""
-    _run(_PROGRAMS / "log_model.py", case, str(folder / "logged.json"), MLFLOW_TRACKING_URI=mlflow)
+    _run(PROGRAMS / "log_model.py", case, str(folder / "logged.json"), MLFLOW_TRACKING_URI=mlflow)
     report: dict[str, Any] = json.loads((folder / "logged.json").read_text())
     return report
 

@@ -1,0 +1,52 @@
+"""A real Flux on a control plane: its kinds, and its source, kustomize and helm controllers as processes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from localcluster import builder
+from localcluster.binaries import FLUX, binary, program
+from localcluster.gomodules import downloaded
+from localcluster.ports import free_ports
+from tests.support.kube import Kubectl
+from tests.support.stack.server import served
+
+NAMESPACE: Final = "flux-system"
+_MODULES: Final = {name: f"github.com/fluxcd/{name}" for name in FLUX}
+
+
+def version(name: str) -> str:
+    """Of a controller, as the go.mod of its group pins it."""
+    pinned = (binary(name).group.folder / "go.mod").read_text()
+    found = re.search(rf"^(?:require)?\s+{_MODULES[name]} (v\S+)", pinned, re.MULTILINE)
+    if found is None:
+        raise LookupError(f"{_MODULES[name]} is pinned nowhere")
+    return found[1]
+
+
+@contextmanager
+def flux(kubectl: Kubectl, folder: Path) -> Iterator[None]:
+    """The controllers act as the administrator: Flux's own installation makes them one."""
+    builder.ensure(FLUX)
+    kubectl("create", "namespace", NAMESPACE)
+    for name in FLUX:
+        kinds = downloaded(binary(name).group.name, _MODULES[name], version(name)) / "config" / "crd" / "bases"
+        kubectl("apply", "--server-side", "-f", str(kinds))
+    storage, *ports = free_ports(1 + 2 * len(FLUX))
+    with ExitStack() as stack:
+        for name in FLUX:
+            home, health, metrics = folder / name, ports.pop(), ports.pop()
+            home.mkdir()
+            command = [program(name), f"--health-addr=127.0.0.1:{health}", f"--metrics-addr=127.0.0.1:{metrics}"]
+            if name == "source-controller":
+                at = f"127.0.0.1:{storage}"
+                command += [f"--storage-path={home}", f"--storage-addr={at}", f"--storage-adv-addr={at}"]
+            settings = {"KUBECONFIG": str(kubectl.kubeconfig), "RUNTIME_NAMESPACE": NAMESPACE, "TMPDIR": str(home)}
+            stack.enter_context(
+                served(command, home, f"http://127.0.0.1:{health}", health="/healthz", settings=settings)
+            )
+        yield
