@@ -24,9 +24,9 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder
 # Every process that a test starts would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test oldest stack stack-together argocd flux pytorch tutorial stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
+.PHONY: help demo test oldest ipv6 stack stack-together argocd flux pytorch tutorial stories set-up quick unit durations check bench images chart site venv mlflow-venv checks-venv cli-venv docs-venv stories-venv locks generate sbom audit zipapp up down
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.stamp ## the whole loop on a real cluster: train, serve, swap blue-green, revert
 	$(BIN)/python -m demo $(DEMO)
@@ -36,9 +36,15 @@ test: check set-up ## all tests: on a real API server, a real MLflow, a real nod
 	  $(PYTEST) --numprocesses=$(PROCESSES) $(FLAGS) $(TESTS) $$due
 
 OLDEST := crds wrong_manifests admission governance
-OLDEST_OPERATOR := rollouts training_runs stages commands deletion autoscalers
+OPERATOR_AT_WORK := rollouts training_runs stages commands deletion autoscalers
 oldest: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## kinds, rules, admission policies and the operator on the control plane of Kubernetes 1.30, built from its source
-	VIRIDIAN_OLDEST_KUBERNETES=1 $(PYTEST) $(FLAGS) $(OLDEST:%=tests/api/test_%.py) $(OLDEST_OPERATOR:%=tests/api/operator/test_%.py)
+	VIRIDIAN_OLDEST_KUBERNETES=1 $(PYTEST) $(FLAGS) $(OLDEST:%=tests/api/test_%.py) $(OPERATOR_AT_WORK:%=tests/api/operator/test_%.py)
+
+PODS_OF_IPV6 := fd00:244::/64
+ipv6: $(VENV)/.stamp $(MLFLOW_VENV)/.installed ## the operator on a control plane whose every address is of IPv6; needs root, since this computer takes the pods' addresses for its own
+	ip -6 route replace local $(PODS_OF_IPV6) dev lo
+	VIRIDIAN_IPV6=1 $(PYTEST) $(FLAGS) $(OPERATOR_AT_WORK:%=tests/api/operator/test_%.py); ended=$$?; \
+	  ip -6 route del local $(PODS_OF_IPV6) dev lo; exit $$ended
 
 stack: $(VENV)/.stamp $(MLFLOW_VENV)/.installed $(CLI_VENV)/.installed ## the systems that teams use beside it, each real (SYSTEM=whylogs for one, SYSTEM=changed), and docs/stack.md from what ran
 	$(BIN)/python -m tests.support.stack.environment $(SYSTEM)

@@ -11,9 +11,19 @@ from localcluster.certs import Authority, Subject
 from localcluster.kubeconfig import write
 from localcluster.waiting import Identity
 
-SERVICE_NETWORK = "10.96.0.0/16"
-SERVICE_ADDRESS = "10.96.0.1"
-POD_NETWORK = "10.244.0.0/16"
+
+@dataclass(frozen=True)
+class Networks:
+    """Addresses of one family inside of a cluster."""
+
+    services: str
+    first_service: str
+    """Of the Service `kubernetes`."""
+    pods: str
+
+
+IPV4 = Networks("10.96.0.0/16", "10.96.0.1", "10.244.0.0/16")
+IPV6 = Networks("fd00:96::/112", "fd00:96::1", "fd00:244::/56")
 
 ADMIN = Subject("viridian-admin", "system:masters")
 # Programs that act on the cluster, each with the user whom the built-in roles know.
@@ -34,10 +44,12 @@ class Layout:
     api_port: int
     etcd_port: int
     etcd_peer_port: int
+    networks: Networks = IPV4
 
     @property
     def server(self) -> str:
-        return f"https://{self.address}:{self.api_port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"https://{host}:{self.api_port}"
 
     @property
     def etcd(self) -> str:
@@ -68,7 +80,7 @@ def create_credentials(layout: Layout) -> None:
     authority.create()
     authority.signing_key("service-account")
     authority.issue("etcd", Subject("etcd", addresses=("127.0.0.1", "localhost")))
-    authority.issue("kube-apiserver", Subject("kube-apiserver", addresses=_serving_names(layout.address)))
+    authority.issue("kube-apiserver", Subject("kube-apiserver", addresses=_serving_names(layout)))
     for name, subject in CLIENTS.items():
         add_client(layout, name, subject)
 
@@ -78,9 +90,9 @@ def add_client(layout: Layout, name: str, subject: Subject) -> Path:
     return write(layout.kubeconfig(name), layout.name, layout.server, layout.authority.pair.certificate, pair)
 
 
-def _serving_names(address: str) -> tuple[str, ...]:
+def _serving_names(layout: Layout) -> tuple[str, ...]:
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
-    return tuple(dict.fromkeys((address, "127.0.0.1", "localhost", SERVICE_ADDRESS, *service)))
+    return tuple(dict.fromkeys((layout.address, "127.0.0.1", "localhost", layout.networks.first_service, *service)))
 
 
 def etcd(layout: Layout) -> list[str]:
@@ -116,7 +128,7 @@ def kube_apiserver(layout: Layout, extra: Sequence[str] = (), *, release: str = 
         f"--etcd-keyfile={layout.pki('etcd.key')}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
-        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        f"--service-cluster-ip-range={layout.networks.services}",
         f"--client-ca-file={layout.pki('ca.crt')}",
         f"--tls-cert-file={layout.pki('kube-apiserver.crt')}",
         f"--tls-private-key-file={layout.pki('kube-apiserver.key')}",
@@ -142,8 +154,8 @@ def kube_controller_manager(layout: Layout, *, release: str = "") -> list[str]:
         f"--service-account-private-key-file={layout.pki('service-account.key')}",
         f"--root-ca-file={layout.pki('ca.crt')}",
         "--allocate-node-cidrs",
-        f"--cluster-cidr={POD_NETWORK}",
-        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        f"--cluster-cidr={layout.networks.pods}",
+        f"--service-cluster-ip-range={layout.networks.services}",
     ]
 
 

@@ -1,4 +1,4 @@
-"""A Kubernetes API without a node: etcd, API server, controller manager and scheduler on free ports of 127.0.0.1.
+"""A Kubernetes API without a node: etcd, API server, controller manager and scheduler on free ports of this computer.
 
 Needs no root. Deployments, Jobs, garbage collection and the deletion of namespaces are real; pods stay Pending.
 Several may run at once.
@@ -38,9 +38,13 @@ PORT_ATTEMPTS = 3
 class ControlPlane:
     """A running control plane; `start` (or `with`) begins it, `stop` leaves neither process nor file."""
 
-    def __init__(self, apiserver_flags: Sequence[str] = (), *, oldest: bool = False) -> None:
-        """`oldest`: of the oldest supported release in the place of the newest; etcd and kubectl are the same."""
+    def __init__(self, apiserver_flags: Sequence[str] = (), *, oldest: bool = False, ipv6: bool = False) -> None:
+        """`oldest`: of the oldest supported release in the place of the newest; etcd and kubectl are the same.
+
+        `ipv6`: on ::1, and all of the cluster's addresses are of IPv6.
+        """
         self._flags = tuple(apiserver_flags)
+        self._address, self._networks = ("::1", components.IPV6) if ipv6 else ("127.0.0.1", components.IPV4)
         self._release, self._programs = ("-oldest", OLDEST) if oldest else ("", CONTROL_PLANE)
         self._layout: Layout | None = None
 
@@ -145,7 +149,7 @@ class ControlPlane:
         root = Path(tempfile.mkdtemp(prefix=PREFIX))
         (root / OWNER_FILE).write_text(json.dumps(asdict(this_process("owner"))))
         api, client, peer = free_ports(3)
-        self._layout = layout = Layout("viridian-control-plane", root, "127.0.0.1", api, client, peer)
+        self._layout = layout = Layout("viridian-control-plane", root, self._address, api, client, peer, self._networks)
         components.create_credentials(layout)
         self._spawn("etcd", components.etcd(layout))
         self.start_apiserver()

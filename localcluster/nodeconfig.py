@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster import host
-from localcluster.components import POD_NETWORK, Layout
+from localcluster.components import Layout
 
 NODE_NAME = "viridian"
 NODE_ADDRESS = "10.89.0.1"
@@ -164,7 +164,7 @@ def kube_proxy(layout: Layout) -> dict[str, object]:
         "hostnameOverride": NODE_NAME,
         "mode": "iptables",
         "iptables": {"minSyncPeriod": os.environ.get(PROXY_MIN_SYNC_VARIABLE, "1s")},
-        "clusterCIDR": POD_NETWORK,
+        "clusterCIDR": layout.networks.pods,
         "nodePortAddresses": ["127.0.0.0/8", f"{layout.address}/32"],
         "healthzBindAddress": f"127.0.0.1:{PROXY_HEALTH_PORT}",
         "metricsBindAddress": f"127.0.0.1:{PROXY_METRICS_PORT}",

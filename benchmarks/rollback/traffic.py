@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from localcluster.components import SERVICE_NETWORK
+from localcluster.components import IPV4
 from localcluster.nodeconfig import NODE_ADDRESS
 
 MAX_RATE = 1000
@@ -36,7 +36,7 @@ LOST = ""
 _ALLOWED = (
     ipaddress.ip_network("127.0.0.0/8"),
     ipaddress.ip_network(f"{NODE_ADDRESS}/32"),
-    ipaddress.ip_network(SERVICE_NETWORK),
+    ipaddress.ip_network(IPV4.services),
 )
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

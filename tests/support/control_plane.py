@@ -18,6 +18,8 @@ from viridian.api.names import API_VERSION
 
 SMALLEST = (model_deployment, retrain_policy)
 """The smallest useful manifest of each kind."""
+IPV6 = "VIRIDIAN_IPV6"
+"""Where this variable is set, the control plane listens on ::1, and Services and pods have addresses of IPv6 alone."""
 OLDEST = "VIRIDIAN_OLDEST_KUBERNETES"
 """Where this variable is set, tests run on the control plane of the oldest supported release."""
 of_newest = pytest.mark.skipif(OLDEST in os.environ, reason="needs a newer release")
@@ -32,7 +34,7 @@ def audit_log(tmp_path_factory: pytest.TempPathFactory) -> AuditLog:
 @pytest.fixture(scope="session")
 def control_plane(audit_log: AuditLog) -> Iterator[ControlPlane]:
     """etcd, API server, controller manager and scheduler; no node, so pods stay Pending."""
-    with ControlPlane(audit_log.flags(), oldest=OLDEST in os.environ) as plane:
+    with ControlPlane(audit_log.flags(), oldest=OLDEST in os.environ, ipv6=IPV6 in os.environ) as plane:
         yield plane
 
 

@@ -6,7 +6,8 @@ port: `/metrics` in Prometheus text, and `POST /connections/close` for whom the 
 is shared by the ready pods that the live Service selects, and shows in the counters.
 
 All of 127.0.0.0/8 belongs to every Linux computer, so nothing has to be set up and nothing can be left behind. Without
-a node the pods are in no EndpointSlice, which would not take these addresses.
+a node the pods are in no EndpointSlice, which would not take these addresses. Where the API server has an address of
+IPv6, pods have theirs in fd00:244::/64, which this computer must take for its own (`make ipv6`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -43,6 +45,8 @@ from viridian.rollout.slot_state import parse_pod
 from viridian.serving.endpoints.order_check import Orders
 
 POLL_SECONDS = 0.2
+IPV6_FREEBIND = 78
+"""Of Linux; Python has no name for it."""
 STRATEGIC = "application/strategic-merge-patch+json"
 OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 
@@ -204,18 +208,23 @@ class Kubelet:
             running.written = status
 
     async def _start(self, uid: str, pod: Object) -> _Running:
-        number = next(self._addresses)
-        ip = f"127.77.{number // 250 % 250}.{number % 250 + 1}"
+        ip = self._address(next(self._addresses))
         running = _Running(
             pod["metadata"]["namespace"], ip, time.monotonic(), _names(pod), _identity(pod), _orders(pod)
         )
         if STAGE_LABEL not in pod["metadata"]["labels"]:
             port = parse_pod(pod).management_port
             running.server = await asyncio.start_server(
-                lambda reader, writer: self._serve(uid, reader, writer), ip, port, reuse_address=True
+                lambda reader, writer: self._serve(uid, reader, writer), sock=_bound(ip, port)
             )
         self._pods[uid] = running
         return running
+
+    def _address(self, number: int) -> str:
+        """Of a pod."""
+        if "[" in self._kube.server:
+            return f"fd00:244::{number + 1:x}"
+        return f"127.77.{number // 250 % 250}.{number % 250 + 1}"
 
     def _answer_users(self, seconds: float) -> None:
         for uid, share in self._shares.items():
@@ -286,6 +295,16 @@ async def _close(pod: _Running) -> None:
 
 def _keys(running: _Running) -> list[tuple[str, str]]:
     return [(running.namespace, name) for name in running.names]
+
+
+def _bound(ip: str, port: int) -> socket.socket:
+    """For whom listens there. An address of IPv6 belongs to this computer by a route alone."""
+    made = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if made.family is socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    made.bind((ip, port))
+    return made
 
 
 def _names(pod: Object) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from tests.unit.install.rendering import ROOT
 from tests.unit.retraining.world import World, policy
 from tests.unit.rollout.cases import BLUE, FIRST_STEP, KNOWN, ONE_STEADY, TWO_WARM, V2, move_of, trial_world
 from viridian.api import reasons
+from viridian.api.crd import UNSEEN
 from viridian.rollout.decide import decide
 from viridian.rollout.input import RolloutInput
 from viridian.rollout.traffic.record import Trial
@@ -140,7 +141,11 @@ def test_health_of_a_model(shown: RolloutInput, status: str, reason: str) -> Non
 
 @pytest.mark.parametrize("kind", ["ModelDeployment", "RetrainPolicy"])
 def test_what_the_operator_has_not_seen_is_on_its_way(kind: str) -> None:
-    assert health(kind, {"metadata": {"generation": 1}})[0] == "Progressing"
+    for new in ({}, {"status": {"observedGeneration": UNSEEN}}):
+        assert health(kind, {**new, "metadata": {"generation": 1}}) == (
+            "Progressing",
+            "the operator has not seen this object yet",
+        )
     seen = deployment(snapshot(**TWO_WARM))
     assert health(kind, {**seen, "metadata": {"generation": 2}}) == (
         "Progressing",
