@@ -1,7 +1,8 @@
 """A hundred promotions and a hundred reverts in a row, while users ask over connections that they keep.
 
 Each round ships a version without errors, which is promoted, and then one with 30 % of errors, which is taken back. The
-aim: no request fails that no bad version has failed. With both providers and the defaults it is a million requests.
+aim: no request fails that no bad version has failed. Both providers are tried side by side: with the defaults it is a
+million requests in about an hour.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.churn.counted import Counted, counted
 from benchmarks.rollback.application import Models, models
-from benchmarks.rollback.tool import Decision, World, prepared, world
+from benchmarks.rollback.tool import NAMESPACE, Decision, World, prepared, world
 from benchmarks.rollback.tools import VIRIDIAN
 from benchmarks.rollback.tools.viridian_service import ViridianApplication
 from benchmarks.rollback.traffic import FOREVER, LOST, MAX_REQUESTS, Traffic, traffic
@@ -77,18 +79,21 @@ class Churn:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.churn", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="a promotion and a revert each (default: 100)")
-    parser.add_argument("--rate", type=int, default=250, help="requests a second (default: 250)")
-    parser.add_argument("--requests", type=int, default=500_000, help="at least so many (default: 500,000)")
-    parser.add_argument("--providers", nargs="*", choices=VIRIDIAN, default=list(VIRIDIAN), help="one after the other")
+    parser.add_argument("--rate", type=int, default=160, help="requests a second to each provider (default: 160)")
+    parser.add_argument("--requests", type=int, default=500_000, help="at least so many of each (default: 500,000)")
+    parser.add_argument("--providers", nargs="*", choices=VIRIDIAN, default=list(VIRIDIAN), help="side by side")
     chosen = parser.parse_args()
     if not 0 < chosen.requests <= MAX_REQUESTS:
         parser.error(f"--requests: between 1 and {MAX_REQUESTS}")
-    failed = 0
-    with world(prepared()) as opened, models() as known:
-        for provider in chosen.providers:
-            with churn(opened, known, provider, chosen.rate) as running:
-                failed += run(running, provider, chosen.rounds, chosen.requests).others
-    return 1 if failed else 0
+    cluster = prepared()
+    with models() as known, ExitStack() as stack, ThreadPoolExecutor() as pool:
+        running = {}
+        # The gateway comes last: its operator serves both.
+        for provider in (name for name in VIRIDIAN if name in chosen.providers):
+            opened = stack.enter_context(world(cluster, f"{NAMESPACE}-{provider}"))
+            running[provider] = stack.enter_context(churn(opened, known, provider, chosen.rate))
+        counts = [pool.submit(run, one, name, chosen.rounds, chosen.requests) for name, one in running.items()]
+        return 1 if sum(count.result().others for count in counts) else 0
 
 
 @contextmanager

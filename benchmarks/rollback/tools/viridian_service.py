@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.rollback.application import PORT, Model
@@ -124,10 +126,9 @@ def served(application: ViridianApplication, first: Model) -> Iterator[ViridianA
 def pids_of(pod_uid: str) -> list[int]:
     """The processes of a pod's containers, from its control groups."""
     marks = (pod_uid, pod_uid.replace("-", "_"))
-    listings = [
-        listing
-        for top in pod_cgroups()
-        for listing in top.rglob("cgroup.procs")
-        if any(mark in str(listing) for mark in marks)
-    ]
-    return sorted({int(pid) for listing in listings for pid in listing.read_text().split()})
+    pids: set[int] = set()
+    # Pods of other applications end meanwhile, and their folders with them: `walk` goes on.
+    for folder, _, files in (found for top in pod_cgroups() for found in os.walk(top)):
+        if "cgroup.procs" in files and any(mark in folder for mark in marks):
+            pids |= {int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split()}
+    return sorted(pids)
