@@ -13,6 +13,7 @@ from tests.support.kube import Kube
 from tests.support.node.deployment import Deployed
 from tests.support.node.helm import Helm, settings
 from tests.support.node.registry import ClusterRegistry
+from viridian.api.crd import UNSEEN
 
 CHART = Path(__file__).parents[2] / "charts" / "viridian"
 CRDS = ("modeldeployments.viridian.dev", "retrainpolicies.viridian.dev")
@@ -59,7 +60,7 @@ def test_a_helm_release_for_one_namespace_comes_and_goes_and_what_serves_stays(
         for one in (foreign, mine):
             one.apply(model=registry.place(mine.registered, version))
         mine.until_condition("Ready", "True")
-        assert foreign.status == {}
+        assert foreign.status == {"observedGeneration": UNSEEN}, "nobody has looked at it"
         pods = mine.pod_uids()
         name = f"{RELEASE}-viridian-operator"
         assert refusals(kubectl("logs", "-l", f"app.kubernetes.io/instance={RELEASE}", "--tail=-1")) == []

@@ -194,7 +194,11 @@ class Attempts:
 
     def _ended(self, key: Key, write: _UnderWay) -> None:
         _removed(self._under_way, key, write.attempt.subject)
-        if write.task.cancelled() or not write.lingers:
+        if write.task.cancelled():
+            return
+        # Read in any case: a pass that is cancelled in this very moment reads it no more, and asyncio would complain.
+        write.task.exception()
+        if not write.lingers:
             return
         try:
             if self._settled(key, write):
