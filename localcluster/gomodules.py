@@ -1,14 +1,23 @@
-"""Files of Go modules that are no programs: definitions of kinds, charts."""
+"""Go modules beside the programs that are built from them: which version is pinned, and files such as charts."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
-from localcluster.binaries import Group
+from localcluster.binaries import Binary, Group
 from localcluster.errors import LocalClusterError
+
+_REQUIREMENT = re.compile(r"^\s*(?:require )?(\S+) (v\S+)", re.MULTILINE)
+
+
+def pinned(program: Binary) -> str:
+    """The version of the program's module, such as `v1.9.0`, as the go.mod of its group pins it."""
+    found = _REQUIREMENT.findall((program.group.folder / "go.mod").read_text())
+    return str(next(version for module, version in found if program.package.startswith(module)))
 
 
 def downloaded(group: str, module: str, version: str) -> Path:

@@ -6,24 +6,20 @@ python -m tests.support.libraries.pytorch       installs it; `make pytorch` begi
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from tests.support import debian
-from tests.support.libraries.environment import PROGRAMS, SECONDS
+from tests.support.libraries.environment import PROGRAMS, run
 
 PYTORCH: Final = debian.Program("torch", "python3-torch", folders="usr/lib/python3/dist-packages")
-_PYTHON: Final = "/usr/bin/python3"
+_PYTHON: Final = Path("/usr/bin/python3")
 
 
 def exported(folder: Path) -> dict[str, Any]:
     """A network that PyTorch has trained, as `network.onnx` in the folder; its rows, their classes and its answers."""
-    command = [_PYTHON, str(PROGRAMS / "export_network.py"), str(folder)]
-    done = subprocess.run(command, timeout=SECONDS, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"the export ended with {done.returncode}: {done.stderr[-2000:]}")
+    run(PROGRAMS / "export_network.py", str(folder), python=_PYTHON)
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return report
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from localcluster import builder
 from localcluster.binaries import binary
+from localcluster.gomodules import pinned
 from tests.support import debian
 from tests.support.debian import JAVAC, PROMETHEUS, RSYNC, Program
 from tests.support.stack.systems import StackSystem
@@ -24,7 +24,6 @@ _OF_DEBIAN: Final[Mapping[str, tuple[Program, ...]]] = {
     "jira": (PROMETHEUS,),
 }
 """Debian says which versions there are."""
-_REQUIREMENT: Final = re.compile(r"^\s*(?:require )?(\S+) v(\S+)", re.MULTILINE)
 
 
 def ensure(system: StackSystem) -> None:
@@ -35,10 +34,4 @@ def ensure(system: StackSystem) -> None:
 
 def versions_from_modules(system: StackSystem) -> dict[str, str]:
     """Of the programs that are built, as the go.mod of each pins them."""
-    return {name: _pinned(name) for name in _FROM_MODULES.get(system.slug, ())}
-
-
-def _pinned(name: str) -> str:
-    wanted = binary(name)
-    found = dict(_REQUIREMENT.findall((wanted.group.folder / "go.mod").read_text()))
-    return str(next(version for module, version in found.items() if wanted.package.startswith(module)))
+    return {name: pinned(binary(name)).removeprefix("v") for name in _FROM_MODULES.get(system.slug, ())}

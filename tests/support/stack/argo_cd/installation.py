@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ import yaml
 
 from localcluster import builder
 from localcluster.binaries import GITOPS, binary, program
-from localcluster.gomodules import downloaded
+from localcluster.gomodules import downloaded, pinned
 from localcluster.paths import REPOSITORY
 from localcluster.ports import free_ports
 from tests.support import debian
@@ -33,7 +32,6 @@ NAMESPACE: Final = "argocd"
 IN_CLUSTER: Final = "https://kubernetes.default.svc"
 """What Argo CD calls the cluster that it is installed in."""
 _MODULE: Final = "github.com/argoproj/argo-cd/v3"
-_PINNED: Final = re.compile(rf"^\s*{_MODULE} (v\S+)", re.MULTILINE)
 _WITHOUT_A_NODE: Final = ("Deployment", "StatefulSet", "Service", "NetworkPolicy")
 """Kinds of install.yaml in whose place the processes are."""
 _SCRIPT: Final = "git-verify-wrapper.sh"
@@ -63,9 +61,7 @@ class ArgoCd:
 
 def version() -> str:
     """The version that the go.mod pins."""
-    found = _PINNED.search((binary("argocd").group.folder / "go.mod").read_text())
-    assert found
-    return found[1]
+    return pinned(binary("argocd"))
 
 
 @contextmanager

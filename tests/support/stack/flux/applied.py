@@ -43,10 +43,14 @@ class FluxObject:
         """The controller looks at once, as `flux reconcile` asks it to; it has looked afterwards."""
         asked = str(time.time_ns())
         self.kube.merge(self.identity, {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": asked}}})
-        self._await(lambda: self.status.get("lastHandledReconcileAt") == asked, "a look that was asked for")
+        self.until(lambda flux: flux.status.get("lastHandledReconcileAt") == asked, "a look that was asked for")
 
     def until(self, holds: Callable[[FluxObject], Any], what: str) -> None:
-        self._await(lambda: holds(self), what)
+        """AssertionError with the status and the events where it does not come to that."""
+        try:
+            eventually(lambda: holds(self), what=what, timeout=PATIENCE, every=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(self.status, indent=1)}\n{self.events()}") from error
 
     def events(self) -> list[str]:
         """What its controller has told of it."""
@@ -54,9 +58,3 @@ class FluxObject:
         found = self.kube.list("v1", "Event", namespace)
         mine = [one for one in found if one["involvedObject"].get("name") == name]
         return [one["message"] for one in mine if one["involvedObject"]["kind"] == self.identity["kind"]]
-
-    def _await(self, holds: Callable[[], Any], what: str) -> None:
-        try:
-            eventually(holds, what=what, timeout=PATIENCE, every=0.2)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{json.dumps(self.status, indent=1)}\n{self.events()}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,22 +9,12 @@ from typing import Final
 
 from localcluster import builder
 from localcluster.binaries import FLUX, binary, program
-from localcluster.gomodules import downloaded
+from localcluster.gomodules import downloaded, pinned
 from localcluster.ports import free_ports
 from tests.support.kube import Kubectl
 from tests.support.stack.server import served
 
 NAMESPACE: Final = "flux-system"
-_MODULES: Final = {name: f"github.com/fluxcd/{name}" for name in FLUX}
-
-
-def version(name: str) -> str:
-    """Of a controller, as the go.mod of its group pins it."""
-    pinned = (binary(name).group.folder / "go.mod").read_text()
-    found = re.search(rf"^(?:require)?\s+{_MODULES[name]} (v\S+)", pinned, re.MULTILINE)
-    if found is None:
-        raise LookupError(f"{_MODULES[name]} is pinned nowhere")
-    return found[1]
 
 
 @contextmanager
@@ -34,8 +23,9 @@ def flux(kubectl: Kubectl, folder: Path) -> Iterator[None]:
     builder.ensure(FLUX)
     kubectl("create", "namespace", NAMESPACE)
     for name in FLUX:
-        kinds = downloaded(binary(name).group.name, _MODULES[name], version(name)) / "config" / "crd" / "bases"
-        kubectl("apply", "--server-side", "-f", str(kinds))
+        controller = binary(name)
+        module = downloaded(controller.group.name, controller.package, pinned(controller))
+        kubectl("apply", "--server-side", "-f", str(module / "config" / "crd" / "bases"))
     storage, *ports = free_ports(1 + 2 * len(FLUX))
     with ExitStack() as stack:
         for name in FLUX:
